@@ -1,0 +1,68 @@
+"""Time: the only module that reads a clock.
+
+All instants are integer milliseconds since the Unix epoch (UTC).
+"""
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where the time comes from; tests bring their own."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since the Unix epoch; it never goes backwards."""
+        ...
+
+    def not_before(self, at_ms: int) -> None:
+        """Go on from *at_ms* where the clock is behind it."""
+        ...
+
+
+class SystemClock:
+    """Wall time when it was made, plus monotonic time since then.
+
+    A step of the wall clock (NTP, an operator) therefore moves no running question.
+    """
+
+    def __init__(self) -> None:
+        self._offset_ms = time.time_ns() // 1_000_000 - time.monotonic_ns() // 1_000_000
+
+    def now_ms(self) -> int:
+        """Return milliseconds since the Unix epoch; it never goes backwards."""
+        return time.monotonic_ns() // 1_000_000 + self._offset_ms
+
+    def not_before(self, at_ms: int) -> None:
+        """Go on from *at_ms* where the clock is behind it: time was recorded there."""
+        self._offset_ms += max(at_ms - self.now_ms(), 0)
+
+    def offset_ms(self) -> int:
+        """Return what is added to CLOCK_MONOTONIC, for readers of it in C."""
+        return self._offset_ms
+
+
+class ManualClock:
+    """A clock that moves only when told to."""
+
+    def __init__(self, now_ms: int = 1_767_225_600_000) -> None:
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        """Return the instant that was set, in milliseconds since the Unix epoch."""
+        return self._now_ms
+
+    def not_before(self, at_ms: int) -> None:
+        """Go on from *at_ms* where the clock is behind it."""
+        self._now_ms = max(self._now_ms, at_ms)
+
+    def advance(self, ms: int) -> int:
+        """Move *ms* forward and return the new instant."""
+        self._now_ms += ms
+        return self._now_ms
+
+
+def iso(at_ms: int) -> str:
+    """Return *at_ms* as ISO 8601 UTC with milliseconds (``2026-01-31T09:30:00.000Z``)."""
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"

@@ -1,0 +1,34 @@
+"""Build of the compiled core; everything declarative is in pyproject.toml."""
+
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+# No -march: a wheel built here must run on any machine of the architecture.
+CFLAGS = ["-O3", "-fno-semantic-interposition", "-Wno-unreachable-code"]
+
+extensions = [
+    Extension(
+        name=".".join(source.with_suffix("").parts),
+        sources=[str(source)],
+        extra_compile_args=CFLAGS,
+    )
+    for source in sorted(Path("quizd/_fast").glob("*.pyx"))
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        nthreads=2,
+        build_dir="build/cython",
+        compiler_directives={
+            "language_level": "3",
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": True,
+        },
+    )
+)
