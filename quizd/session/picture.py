@@ -1,0 +1,138 @@
+"""Reading a session: the picture that one connection is given, and leaderboards.
+
+Plain values only, so that a picture can travel. ``seq`` says which broadcasts it
+already contains: the next one its reader gets is ``seq + 1``.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from quizd.session.phases import Phase
+from quizd.session.questions.base import Question
+from quizd.session.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A line of a leaderboard."""
+
+    participant_id: str
+    name: str
+    score: int
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Where one participant stands: ``rank`` among ``of``, 0 when removed."""
+
+    participant_id: str
+    name: str
+    score: int
+    rank: int
+    of: int
+    streak: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """The question that takes answers, and what is left of it at ``now_ms``."""
+
+    question: Question
+    index: int
+    total: int
+    start_ms: int
+    end_ms: int
+    remaining_ms: int
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A whole session as one reader may see it."""
+
+    session_id: str
+    quiz_id: str
+    pin: str
+    title: str
+    epoch: int
+    seq: int
+    phase: Phase
+    now_ms: int
+    participants: int
+    starts_ms: int | None
+    own: Own | None
+    question: OpenQuestion | None
+    leaderboard: tuple[Standing, ...]
+
+
+def picture(
+    state: State, participant: int | None, now_ms: int, board_size: int
+) -> Picture:
+    """Return what *participant* (``None``: a host) sees at *now_ms*."""
+    starting = state.phase is Phase.STARTING
+    return Picture(
+        session_id=state.session_id,
+        quiz_id=state.quiz_id,
+        pin=state.pin,
+        title=state.quiz.title,
+        epoch=state.epoch,
+        seq=state.seq,
+        phase=state.phase,
+        now_ms=now_ms,
+        participants=state.participants,
+        starts_ms=state.deadline_ms if starting else None,
+        own=None if participant is None else own(state, participant),
+        question=open_question(state, participant, now_ms),
+        leaderboard=top(state, board_size),
+    )
+
+
+def own(state: State, participant: int) -> Own:
+    """Return where *participant*, an index, stands."""
+    still_open = state.active_phase is Phase.QUESTION
+    return Own(
+        participant_id=state.participant_ids[participant],
+        name=state.names[participant],
+        score=state.board.score(participant),
+        rank=state.board.rank(participant),
+        of=state.participants,
+        streak=state.sheet.streak(participant, still_open) if state.sheet else 0,
+    )
+
+
+def open_question(
+    state: State, participant: int | None, now_ms: int
+) -> OpenQuestion | None:
+    """Return the open question, also while it is paused; ``None`` without one."""
+    question, sheet = state.question, state.sheet
+    if state.active_phase is not Phase.QUESTION or question is None or sheet is None:
+        return None
+    clock_ms = state.paused_ms if state.phase is Phase.PAUSED else now_ms
+    return OpenQuestion(
+        question=question,
+        index=state.current,
+        total=len(state.quiz.questions),
+        start_ms=sheet.start_ms,
+        end_ms=sheet.end_ms,
+        remaining_ms=max(sheet.end_ms - max(clock_ms, sheet.start_ms), 0),
+        answered=participant is not None and participant in sheet,
+    )
+
+
+def top(state: State, size: int) -> tuple[Standing, ...]:
+    """Return the first *size* lines of the leaderboard."""
+    return lines(state, state.board.top(size))
+
+
+def page(state: State, offset: int, limit: int) -> tuple[Standing, ...]:
+    """Return *limit* lines of the leaderboard from line *offset*, counted from 0."""
+    return lines(state, state.board.page(offset, limit))
+
+
+def lines(state: State, rows: Iterable[tuple[int, int, int]]) -> tuple[Standing, ...]:
+    """Return *rows* of index, score and rank with ids and names."""
+    return tuple(
+        Standing(state.participant_ids[index], state.names[index], score, rank)
+        for index, score, rank in rows
+    )
