@@ -1,0 +1,1 @@
+"""The owner side: sessions that this shard runs."""

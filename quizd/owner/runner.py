@@ -1,0 +1,388 @@
+"""Driving one session: the tick.
+
+A tick drains what has arrived, decides it, enters the records into the state, commits
+them as one batch and only then lets out what they caused. What arrives while a commit
+is under way waits for the next tick, so an idle session commits at once and a busy
+one in groups that grow with the load. The state is never more than the batch under
+way ahead of the journal, and nobody sees it in between: reading goes through the same
+queue (:meth:`Runner.read`).
+
+Nothing here is decided: that is the session's. Nothing here is sent: that is the
+subscriber's.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from quizd._fast.inbox import Inbox
+from quizd._fast.scoring import Verdicts
+from quizd.clock import Clock
+from quizd.codes import Reason, Refused
+from quizd.journal.base import Journal, JournalUnavailable
+from quizd.log import get_logger
+from quizd.owner.presence import Presence
+from quizd.owner.subscriber import Subscriber
+from quizd.session import effects as fx
+from quizd.session import events as ev
+from quizd.session import records as rec
+from quizd.session.live import LiveSession
+from quizd.session.phases import Phase
+from quizd.session.state import State
+
+T = TypeVar("T")
+
+LEAD_FACTOR = 1.5
+RETRY_FIRST_S = 0.05
+RETRY_MAX_S = 2.0
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one session's runner."""
+
+    waiting: int = 200_000
+    lead_min_ms: int = 300
+
+
+@dataclass(slots=True)
+class Waiting:
+    """An event in the queue and who waits for what it comes to."""
+
+    event: ev.Event
+    reply: asyncio.Future[Any] | None
+
+
+class Runner:
+    """One session, its queue and its way into the journal."""
+
+    def __init__(
+        self,
+        session: LiveSession,
+        *,
+        term: int,
+        last_index: int,
+        journal: Journal,
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
+        self.session = session
+        self.presence = Presence()
+        self.inbox = Inbox(limits.waiting, self.wake)
+        self.subscriber: Subscriber
+        self._term = term
+        self._index = last_index
+        self._journal = journal
+        self._clock = clock
+        self._limits = limits
+        self._waiting: deque[Waiting] = deque()
+        self._open: set[asyncio.Future[Any]] = set()
+        self._looks: deque[Callable[[State], None]] = deque()
+        self._awake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self.loop = asyncio.get_running_loop()
+        self.ended = self.loop.create_future()
+
+    @property
+    def term(self) -> int:
+        """The term under which records are appended."""
+        return self._term
+
+    @property
+    def state(self) -> State:
+        """The session's state; only right inside :meth:`read` and effects."""
+        return self.session.state
+
+    # -- what others call --------------------------------------------------------
+
+    def wake(self) -> None:
+        """Say that something waits."""
+        self._awake.set()
+
+    def submit(self, event: ev.Event) -> asyncio.Future[int | None]:
+        """Queue *event*; the future ends when what it comes to is durable.
+
+        Its result is the number a reader would need: the participant's index for a
+        join, the question's for an answer, else ``None``. It raises
+        :class:`quizd.codes.Refused`, ``shard_unavailable`` where the queue is full.
+        """
+        reply: asyncio.Future[int | None] = self.loop.create_future()
+        if len(self._waiting) >= self._limits.waiting:
+            reply.set_exception(Refused(Reason.SHARD_UNAVAILABLE))
+            return reply
+        self._watch(reply)
+        self._waiting.append(Waiting(event, reply))
+        self.wake()
+        return reply
+
+    def post(self, event: ev.AnswerSubmitted) -> None:
+        """Queue an answer; the participant's connection is told what it comes to."""
+        if len(self._waiting) >= self._limits.waiting:
+            self.subscriber.refuse(
+                event.participant, Refused(Reason.SHARD_UNAVAILABLE)
+            )
+            return
+        self._waiting.append(Waiting(event, None))
+        self.wake()
+
+    def read(self, look: Callable[[State], T]) -> asyncio.Future[T]:
+        """Call *look* with a state that is durable; the future holds its result."""
+        reply: asyncio.Future[T] = self.loop.create_future()
+
+        def answer(state: State) -> None:
+            if reply.done():
+                return
+            try:
+                reply.set_result(look(state))
+            except Exception as error:  # noqa: BLE001 - it is the reader's own
+                reply.set_exception(error)
+
+        self._watch(reply)
+        self.look(answer)
+        return reply
+
+    def look(self, look: Callable[[State], None]) -> None:
+        """Call *look* with a state that is durable, soon."""
+        self._looks.append(look)
+        self.wake()
+
+    def _watch(self, reply: asyncio.Future[Any]) -> None:
+        self._open.add(reply)
+        reply.add_done_callback(self._open.discard)
+
+    def abandon(self) -> None:
+        """Tell all who wait that this runner answers no more."""
+        self._cancel_timer()
+        self._waiting.clear()
+        self._looks.clear()
+        self.inbox.clear()
+        for reply in tuple(self._open):
+            if not reply.done():
+                reply.set_exception(Refused(Reason.SHARD_UNAVAILABLE))
+
+    def wait_for_all(self) -> None:
+        """Expect everybody for a while: after a restart their lines come back."""
+        for participant in range(len(self.state.names)):
+            if participant not in self.state.removed:
+                self.presence.went(participant, self._clock.now_ms())
+
+    def notice_outage(self, outage: ev.OutageNoticed) -> None:
+        """Decide, before anything else, that nobody ran the session for a while."""
+        self._waiting.appendleft(Waiting(outage, None))
+        self.wake()
+
+    def came(self, participant: int) -> None:
+        """Note that a player's line is up."""
+        self.presence.came(participant)
+        self.wake()
+
+    def went(self, participant: int) -> None:
+        """Note that a player's line is down."""
+        self.presence.went(participant, self._clock.now_ms())
+        self.wake()
+
+    # -- the tick ----------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Tick until cancelled; raise what a bug or a fenced journal raises."""
+        while True:
+            self._set_timer()
+            await self._awake.wait()
+            self._awake.clear()
+            await self.tick()
+
+    async def tick(self) -> None:
+        """Decide what waits, commit it, let its effects out."""
+        tick = Tick(self, self._clock.now_ms())
+        tick.decide_all(self.inbox, self._waiting)
+        if tick.records:
+            await self._commit(rec.pack(tick.records))
+        tick.release(self.subscriber)
+        while self._looks:
+            self._looks.popleft()(self.state)
+        if self.state.phase is Phase.ENDED and not self.ended.done():
+            self.ended.set_result(None)
+
+    async def _commit(self, batch: bytes) -> None:
+        """Append *batch*, again and again while the journal cannot say that it did."""
+        delay_s = RETRY_FIRST_S
+        while True:
+            try:
+                await self._journal.append(
+                    self.state.session_id, self._term, self._index + 1, batch
+                )
+            except JournalUnavailable as error:
+                log.warning(
+                    "journal_unavailable",
+                    session_id=self.state.session_id,
+                    error=str(error),
+                    retry_s=delay_s,
+                )
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, RETRY_MAX_S)
+            else:
+                self._index += 1
+                return
+
+    def lead_ms(self) -> int:
+        """Return how far ahead a question has to start for all to see it in time."""
+        measured_ms = LEAD_FACTOR * self.subscriber.fan_out_ms()
+        return max(self._limits.lead_min_ms, round(measured_ms))
+
+    def due(self, now_ms: int) -> ev.Event | None:
+        """Return the event that time itself brings now, if one is due."""
+        state = self.state
+        if state.phase in (Phase.PAUSED, Phase.ENDED):
+            return None
+        if state.deadline_ms is not None and now_ms >= state.deadline_ms:
+            return ev.DeadlinePassed(self.lead_ms())
+        if state.phase is Phase.QUESTION and self._everybody_answered(now_ms):
+            return ev.EverybodyAnswered(state.current, self.lead_ms())
+        return None
+
+    def _everybody_answered(self, now_ms: int) -> bool:
+        self.presence.expire(now_ms)
+        sheet, expected = self.state.sheet, self.presence.expected()
+        if sheet is None or not expected or sheet.answered < len(expected):
+            return False
+        return all(participant in sheet for participant in expected)
+
+    # -- time --------------------------------------------------------------------
+
+    def _set_timer(self) -> None:
+        self._cancel_timer()
+        at_ms = self._next_ms()
+        if at_ms is not None:
+            delay_ms = max(at_ms - self._clock.now_ms(), 0)
+            self._timer = self.loop.call_later(delay_ms / 1000, self.wake)
+
+    def _next_ms(self) -> int | None:
+        state = self.state
+        if state.phase is Phase.PAUSED:
+            return None
+        expiry_ms = self.presence.next_expiry_ms()
+        if state.phase is not Phase.QUESTION or expiry_ms is None:
+            return state.deadline_ms
+        return min(expiry_ms, state.deadline_ms or expiry_ms)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Tick:
+    """What one tick has decided, until it is let out."""
+
+    def __init__(self, runner: Runner, now_ms: int) -> None:
+        self.records: list[rec.Record] = []
+        self._runner = runner
+        self._session = runner.session
+        self._now_ms = now_ms
+        self._effects: list[fx.Effect] = []
+        self._after: list[Callable[[Subscriber], None]] = []
+
+    def decide_all(self, inbox: Inbox, waiting: deque[Waiting]) -> None:
+        """Decide answers first, then the queue, then what time brings."""
+        if inbox.size:
+            self._decide_inbox(inbox)
+        for _ in range(len(waiting)):
+            self._decide_waiting(waiting.popleft())
+        event = self._runner.due(self._now_ms)
+        if event is not None:
+            self._enter(self._session.decide(event, self._now_ms))
+
+    def release(self, subscriber: Subscriber) -> None:
+        """Let out what is now durable."""
+        subscriber.release(self._effects)
+        for say in self._after:
+            say(subscriber)
+
+    def _enter(self, records: list[rec.Record]) -> None:
+        for record in records:
+            self._effects.extend(self._session.apply(record))
+        self.records += records
+
+    # -- answers -------------------------------------------------------------------
+
+    def _decide_inbox(self, inbox: Inbox) -> None:
+        verdicts = self._session.judge(inbox)
+        inbox.clear()
+        if verdicts.record is not None:
+            self._enter([rec.AnswersAccepted(self._now_ms, verdicts.record)])
+        self._answer_rest(verdicts)
+
+    def _answer_rest(self, verdicts: Verdicts) -> None:
+        index = self._session.state.current
+        for participant in verdicts.repeated:
+            self._repeat(participant, index)
+        question = self._session.state.question
+        for participant, reason in verdicts.refused:
+            details = {} if question is None else {"questionId": question.id}
+            self._refuse(participant, Refused(Reason(reason), **details))
+        for participant, received_ms, *texts in verdicts.general:
+            names = ("questionId", "selectedOption", "answeredAt")
+            payload = dict(zip(names, (text.decode() for text in texts), strict=True))
+            self._decide_waiting(
+                Waiting(ev.AnswerSubmitted(participant, received_ms, payload), None)
+            )
+
+    def _repeat(self, participant: int, index: int) -> None:
+        self._after.append(lambda to: to.repeat(participant, index))
+
+    def _refuse(self, participant: int, refused: Refused) -> None:
+        self._after.append(lambda to: to.refuse(participant, refused))
+
+    # -- the queue -----------------------------------------------------------------
+
+    def _decide_waiting(self, waiting: Waiting) -> None:
+        event, reply = waiting.event, waiting.reply
+        try:
+            result = self._decide_event(event)
+        except Refused as refused:
+            if reply is not None:
+                self._after.append(_failing(reply, refused))
+            elif isinstance(event, ev.AnswerSubmitted):
+                self._refuse(event.participant, refused)
+        else:
+            if reply is not None:
+                self._after.append(_resolving(reply, result))
+
+    def _decide_event(self, event: ev.Event) -> int | None:
+        if isinstance(event, ev.AnswerSubmitted):
+            return self._decide_answer(event)
+        self._enter(self._session.decide(event, self._now_ms))
+        if isinstance(event, ev.ParticipantJoined):
+            state = self._session.state
+            return state.by_key.get(event.key, len(state.names) - 1)
+        return None
+
+    def _decide_answer(self, event: ev.AnswerSubmitted) -> int | None:
+        index = self._session.repeated(event)
+        if index is not None:
+            self._repeat(event.participant, index)
+            return index
+        self._enter(self._session.decide(event, self._now_ms))
+        return self._session.state.current
+
+
+def _failing(reply: asyncio.Future[Any], error: Refused) -> Callable[[Subscriber], None]:
+    def fail(_: Subscriber) -> None:
+        if not reply.done():
+            reply.set_exception(error)
+
+    return fail
+
+
+def _resolving(
+    reply: asyncio.Future[Any], result: int | None
+) -> Callable[[Subscriber], None]:
+    def resolve(_: Subscriber) -> None:
+        if not reply.done():
+            reply.set_result(result)
+
+    return resolve
