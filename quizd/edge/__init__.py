@@ -1,0 +1,1 @@
+"""The edge: one port, connections, and the fan-out to them."""

@@ -1,0 +1,160 @@
+"""One connection of a player or a host: what each of its messages means.
+
+Answers by an option's text never come here: the compiled half, the wire, puts them
+into the session's inbox.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from quizd._fast.wire import Policy, Wire, frame
+from quizd.clock import Clock
+from quizd.codes import Reason, Refused
+from quizd.owner.runner import Runner
+from quizd.protocol import decode, encode
+from quizd.session.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a connection was admitted as.
+
+    ``participant``: the index in the session, ``None`` for a host. ``epoch`` and
+    ``after``: the picture that the client says it has.
+    """
+
+    participant: int | None
+    participant_id: str = ""
+    epoch: int | None = None
+    after: int | None = None
+
+
+class Desk(Protocol):
+    """What a connection needs of the hub."""
+
+    runner: Runner
+
+    def attach(self, connection: "Connection", visit: Visit) -> None:
+        """Take the connection in."""
+        ...
+
+    def detach(self, connection: "Connection") -> None:
+        """Forget the connection."""
+        ...
+
+    def send_board_to(self, connection: "Connection") -> None:
+        """Answer ``get_leaderboard``."""
+        ...
+
+
+class Connection(Wire):
+    """A player's or a host's connection to one session."""
+
+    __slots__ = ("_clock", "_desk", "_gone", "_visit", "place")
+
+    def __init__(
+        self,
+        desk: Desk,
+        visit: Visit,
+        policy: Policy,
+        clock: Clock,
+        gone: Callable[[], None],
+    ) -> None:
+        player = visit.participant is not None
+        super().__init__(
+            policy,
+            desk.runner.inbox if player else None,
+            visit.participant or 0,
+            visit.participant_id.encode(),
+        )
+        self.place = 0
+        self._desk = desk
+        self._visit = visit
+        self._clock = clock
+        self._gone = gone
+
+    @property
+    def is_host(self) -> bool:
+        """Whether this is a host's."""
+        return self._visit.participant is None
+
+    def now_ms(self) -> int:
+        """Return session time."""
+        return self._clock.now_ms()
+
+    # -- what the wire calls -------------------------------------------------------
+
+    def on_open(self) -> None:
+        """Ask for the picture."""
+        self._desk.attach(self, self._visit)
+
+    def on_gone(self) -> None:
+        """Leave."""
+        self._desk.detach(self)
+        self._gone()
+
+    def on_text(self, text: bytes) -> None:
+        """Do what the message asks for, or say why not."""
+        try:
+            self._take(decode.decode(text))
+        except Refused as refused:
+            self.refuse(refused)
+
+    def on_full(self) -> None:
+        """Say that the session has too much to do."""
+        self.refuse(Refused(Reason.SHARD_UNAVAILABLE))
+
+    def on_over_budget(self) -> None:
+        """Say it once; the rest of the flood is dropped in silence."""
+        self.refuse(Refused(Reason.RATE_LIMITED))
+
+    def refuse(self, refused: Refused) -> None:
+        """Send an ``error``."""
+        self.send(frame(encode.error(refused)))
+
+    # -- messages ------------------------------------------------------------------
+
+    def _take(self, message: decode.Message) -> None:
+        if message.type == "heartbeat":
+            self._heartbeat(message)
+        elif message.type == "get_leaderboard":
+            self._desk.send_board_to(self)
+        elif message.type == "answer_submission":
+            self._answer(message)
+        else:
+            self._command(message)
+
+    def _heartbeat(self, message: decode.Message) -> None:
+        echo = decode.heartbeat_echo(message)
+        self.send(frame(encode.heartbeat(self._clock.now_ms(), echo)))
+
+    def _answer(self, message: decode.Message) -> None:
+        if self._visit.participant is None:
+            raise Refused(Reason.FORBIDDEN, type=message.type)
+        answer = decode.answer(
+            message,
+            self._visit.participant,
+            self._visit.participant_id,
+            self._clock.now_ms(),
+        )
+        self._desk.runner.post(answer)
+
+    def _command(self, message: decode.Message) -> None:
+        runner = self._desk.runner
+        command = decode.host_command(message, runner.lead_ms())
+        if not self.is_host:
+            raise Refused(Reason.FORBIDDEN, type=message.type)
+        runner.submit(command).add_done_callback(self._commanded)
+
+    def _commanded(self, reply: asyncio.Future[int | None]) -> None:
+        """Show the host what came of a command: the state, or why not."""
+        error = None if reply.cancelled() else reply.exception()
+        if isinstance(error, Refused):
+            self.refuse(error)
+        else:
+            self._desk.runner.look(self._show)
+
+    def _show(self, state: State) -> None:
+        self.send(frame(encode.host_state(state, 0, 0)))

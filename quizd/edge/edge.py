@@ -1,0 +1,159 @@
+"""The edge of a shard: its hubs, its connections, its port."""
+
+import asyncio
+import random
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from picows import WSUpgradeRequest
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from quizd._fast.wire import Policy
+from quizd.accounts.tokens import Tokens
+from quizd.clock import SystemClock
+from quizd.codes import Close
+from quizd.edge.admission import Admitted, Gate
+from quizd.edge.connection import Connection
+from quizd.edge.hub import Hub
+from quizd.edge.listener import Port
+from quizd.edge.wheel import Wheel
+from quizd.owner.owner import Owner
+from quizd.owner.runner import Runner
+from quizd.settings import Settings
+
+KEEP_ALIVE_S = 30
+
+
+class Edge:
+    """Accepts players and hosts, and serves the REST application *http*."""
+
+    def __init__(self, settings: Settings, tokens: Tokens, clock: SystemClock) -> None:
+        self._settings = settings
+        self._tokens = tokens
+        self._clock = clock
+        self._hubs: dict[str, Hub] = {}
+        self._server: asyncio.Server | None = None
+        timeouts = settings.timeouts
+        self.wheel = Wheel(timeouts.ping_interval_s, timeouts.pong_timeout_s)
+        self.connections = 0
+
+    def subscribe(self, runner: Runner) -> Hub:
+        """Make the hub of a session; a reloaded session gets a new one."""
+        hub = Hub(runner, self._settings)
+        self._hubs[runner.state.session_id] = hub
+        return hub
+
+    # -- the port ----------------------------------------------------------------
+
+    async def listen(self, http: Any, owner: Owner) -> list[str]:
+        """Open the port; return the addresses it listens on.
+
+        Raises ``OSError`` where the port is taken or the certificate unreadable.
+        """
+        server, limits = self._settings.server, self._settings.limits
+        gate = Gate(
+            owner=owner,
+            tokens=self._tokens,
+            clock=self._clock,
+            origins=server.allowed_origins,
+            tokenless=self._settings.compat.tokenless,
+            connections=lambda: self.connections,
+            connections_max=limits.connections,
+        )
+        port = Port(
+            admit=lambda request: _admit(gate, request),
+            connect=self._connector(),
+            http=http_config(http),
+            http_state=ServerState(),
+            message_bytes=limits.message_bytes,
+            handshake_s=self._settings.timeouts.handshake_s,
+            request_s=self._settings.timeouts.request_s,
+        )
+        self._server = await asyncio.get_running_loop().create_server(
+            port.door,
+            server.host,
+            server.port,
+            backlog=server.backlog,
+            ssl=tls_context(server.tls_certificate, server.tls_key),
+        )
+        self.wheel.start()
+        return [_address(each) for each in self._server.sockets]
+
+    def _connector(self) -> Callable[[Admitted], Connection]:
+        limits = self._settings.limits
+        policy = Policy(
+            message_bytes=limits.message_bytes,
+            output_bytes=limits.output_bytes,
+            messages_per_s=limits.messages_per_s,
+            message_burst=limits.message_burst,
+            offset_ms=self._clock.offset_ms(),
+        )
+
+        def connect(admitted: Admitted) -> Connection:
+            hub = self._hubs[admitted.runner.state.session_id]
+            connection = Connection(
+                hub, admitted.visit, policy, self._clock, self._on_gone
+            )
+            self.connections += 1
+            self.wheel.add(connection)
+            return connection
+
+        return connect
+
+    def _on_gone(self) -> None:
+        self.connections -= 1
+
+    # -- leaving -----------------------------------------------------------------
+
+    async def close(self, drain_s: float) -> None:
+        """Accept nobody more, ask everybody to come back later, then cut the rest."""
+        if self._server is not None:
+            self._server.close()
+        spread_ms = round(drain_s * 1000)
+        for hub in self._hubs.values():
+            hub.say_reconnect(lambda: random.randint(0, spread_ms), "restart")  # noqa: S311 - spreads load
+        until_s = asyncio.get_running_loop().time() + drain_s
+        while self.connections and asyncio.get_running_loop().time() < until_s:
+            await asyncio.sleep(0.05)
+        for hub in self._hubs.values():
+            hub.close_all(Close.GOING_AWAY)
+        self.wheel.stop()
+
+
+def _admit(gate: Gate, request: WSUpgradeRequest) -> Admitted:
+    return gate.admit(request.path.decode("latin-1"), request.headers)
+
+
+def http_config(app: Any) -> Config:
+    """Return uvicorn's settings for our own server, loaded."""
+    config = Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+    )
+    config.load()
+    return config
+
+
+def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:
+    """Return the context of a PEM chain and its key, ``None`` without them."""
+    if not certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def _address(listening: Any) -> str:
+    sock: socket.socket = listening
+    host, port = sock.getsockname()[:2]
+    return f"{host}:{port}" if sock.family is socket.AF_INET else f"[{host}]:{port}"

@@ -1,0 +1,32 @@
+"""Latest values: the first change goes out at once, further ones are merged."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class Merged:
+    """Calls *send* soon after :meth:`touch`, at most *per_second* times a second."""
+
+    def __init__(self, send: Callable[[], None], per_second: float) -> None:
+        self._send = send
+        self._interval_s = 1 / per_second
+        self._loop = asyncio.get_running_loop()
+        self._next_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def touch(self) -> None:
+        """Note that the value has changed."""
+        if self._timer is None:
+            delay_s = max(self._next_s - self._loop.time(), 0)
+            self._timer = self._loop.call_later(delay_s, self._fire)
+
+    def stop(self) -> None:
+        """Forget a change that has not gone out."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _fire(self) -> None:
+        self._timer = None
+        self._next_s = self._loop.time() + self._interval_s
+        self._send()

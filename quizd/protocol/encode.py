@@ -1,0 +1,230 @@
+"""From effects and pictures to the JSON that goes out, as bytes.
+
+A message that is the same for everybody is a whole text. One with a part of each
+player's own is a *front* that ends in ``"you":``; the compiled core puts the rest
+behind it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from quizd.clock import iso
+from quizd.codes import Refused
+from quizd.session import effects as fx
+from quizd.session import picture as pic
+from quizd.session.questions.base import Question
+from quizd.session.state import State
+
+Json = dict[str, Any]
+
+
+def message(kind: str, payload: Json, **numbers: int) -> bytes:
+    """Return one message; *numbers* is ``seq`` or ``version`` where it has one."""
+    return orjson.dumps({"type": kind, **numbers, "payload": payload})
+
+
+def front(kind: str, payload: Json, **numbers: int) -> bytes:
+    """Return a message up to ``"you":``, for a personal rest and ``}}`` behind it."""
+    text = message(kind, payload, **numbers)
+    return text[:-2] + (b',"you":' if payload else b'"you":')
+
+
+# -- broadcasts --------------------------------------------------------------------
+
+
+def announce_start(effect: fx.AnnounceStart) -> bytes:
+    """``quiz_starting``."""
+    payload = {
+        "startsAt": iso(effect.starts_ms),
+        "inSeconds": (effect.starts_ms - effect.at_ms) / 1000,
+    }
+    return message("quiz_starting", payload, seq=effect.seq)
+
+
+def show_question(effect: fx.ShowQuestion) -> bytes:
+    """``new_question``."""
+    payload = _question(
+        effect.question, effect.index, effect.total, effect.start_ms, effect.end_ms
+    )
+    return message("new_question", payload, seq=effect.seq)
+
+
+def reveal_question(effect: fx.RevealQuestion) -> Json:
+    """Return what everybody sees of ``question_closed``."""
+    question = effect.question
+    payload: Json = {
+        "questionId": question.id,
+        "correctOptions": question.correct_options,
+        "distribution": distribution(question, effect.distribution),
+        "answered": effect.answered,
+    }
+    if question.explanation:
+        payload["explanation"] = question.explanation
+    return payload
+
+
+def announce_pause(effect: fx.AnnouncePause) -> bytes:
+    """``quiz_paused``."""
+    return message("quiz_paused", {"at": iso(effect.at_ms)}, seq=effect.seq)
+
+
+def announce_resume(effect: fx.AnnounceResume) -> bytes:
+    """``quiz_resumed``."""
+    payload = {"at": iso(effect.at_ms)}
+    if effect.end_ms is not None:
+        payload["endTime"] = iso(effect.end_ms)
+    if effect.starts_ms is not None:
+        payload["startsAt"] = iso(effect.starts_ms)
+    return message("quiz_resumed", payload, seq=effect.seq)
+
+
+# -- latest values -----------------------------------------------------------------
+
+
+def board(standings: Iterable[pic.Standing]) -> list[Json]:
+    """Return the lines of a leaderboard."""
+    return [
+        {
+            "participantId": line.participant_id,
+            "participantName": line.name,
+            "score": line.score,
+            "rank": line.rank,
+        }
+        for line in standings
+    ]
+
+
+def participants_changed(state: State, joined: Sequence[int], left: int) -> bytes:
+    """``participants_changed``; *joined* are indices, *left* is a count."""
+    payload = {
+        "participants": state.participants,
+        "joined": [
+            {
+                "participantId": state.participant_ids[index],
+                "participantName": state.names[index],
+            }
+            for index in joined
+        ],
+        "left": left,
+    }
+    return message("participants_changed", payload, version=state.version)
+
+
+def host_state(state: State, connected: int, in_flight: int) -> bytes:
+    """``host_state``."""
+    question, sheet = state.question, state.sheet
+    counts: Sequence[int] = ()
+    if question is not None and sheet is not None:
+        counts = sheet.distribution(len(question.distribution_labels))
+    payload = {
+        "phase": state.phase,
+        "participants": state.participants,
+        "connected": connected,
+        "answered": sheet.answered if sheet is not None else 0,
+        "distribution": distribution(question, counts) if question else [],
+        "inFlight": in_flight,
+    }
+    return message("host_state", payload, version=state.version)
+
+
+# -- to one connection -------------------------------------------------------------
+
+
+def welcome(picture: pic.Picture, *, resumed: bool) -> bytes:
+    """``welcome``: the whole picture."""
+    own = picture.own
+    payload: Json = {
+        "sessionId": picture.session_id,
+        "quizId": picture.quiz_id,
+        "pin": picture.pin,
+        "participantId": own.participant_id if own else None,
+        "epoch": picture.epoch,
+        "seq": picture.seq,
+        "resumed": resumed,
+        "phase": picture.phase,
+        "serverTime": iso(picture.now_ms),
+        "participants": picture.participants,
+        "you": _own(own) if own else {"role": "host"},
+        "leaderboard": board(picture.leaderboard),
+    }
+    if picture.starts_ms is not None:
+        payload["startsAt"] = iso(picture.starts_ms)
+    if picture.question is not None:
+        payload["question"] = open_question(picture.question)
+    return message("welcome", payload)
+
+
+def open_question(shown: pic.OpenQuestion) -> Json:
+    """Return the open question as ``welcome`` and the state call show it."""
+    return {
+        **_question(
+            shown.question, shown.index, shown.total, shown.start_ms, shown.end_ms
+        ),
+        "remainingMs": shown.remaining_ms,
+        "answered": shown.answered,
+    }
+
+
+def error(refused: Refused) -> bytes:
+    """``error``."""
+    payload = {"reason": refused.reason, "details": refused.details}
+    return message("error", payload)
+
+
+def removed(*, banned: bool) -> bytes:
+    """``removed``."""
+    return message("removed", {"reason": "banned" if banned else "kicked"})
+
+
+def reconnect(after_ms: int, reason: str) -> bytes:
+    """``reconnect``."""
+    return message("reconnect", {"afterMs": after_ms, "reason": reason})
+
+
+def heartbeat(now_ms: int, sent_at: str | float | None) -> bytes:
+    """``heartbeat``."""
+    echo = {} if sent_at is None else {"sentAt": sent_at}
+    return message("heartbeat", {"serverTime": iso(now_ms), **echo})
+
+
+def distribution(question: Question, counts: Sequence[int]) -> list[Json]:
+    """Return how many chose each option."""
+    return [
+        {"option": label, "count": count}
+        for label, count in zip(question.distribution_labels, counts, strict=False)
+    ]
+
+
+def place(own: pic.Own) -> Json:
+    """Return where a participant stands, as leaderboards tell it."""
+    return {"score": own.score, "rank": own.rank, "of": own.of}
+
+
+def _own(own: pic.Own) -> Json:
+    return {
+        "participantId": own.participant_id,
+        "participantName": own.name,
+        **place(own),
+        "streak": own.streak,
+    }
+
+
+def _question(
+    question: Question, index: int, total: int, start_ms: int, end_ms: int
+) -> Json:
+    payload: Json = {
+        "questionId": question.id,
+        "text": question.text,
+        "options": question.shown_options,
+        "startTime": iso(start_ms),
+        "endTime": iso(end_ms),
+        "index": index,
+        "total": total,
+        "questionType": question.type,
+        "points": question.points,
+    }
+    if question.media is not None:
+        payload["media"] = question.media.model_dump()
+    return payload
