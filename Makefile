@@ -1,0 +1,106 @@
+# What there is to do with quizd; "make help" lists it.
+#
+# All of it happens in the virtual environment .venv, which "make setup" makes and keeps
+# up to date; every other target does that first. Two stamps in it tell what is done:
+#   .installed  dependencies and the package itself; older than pyproject.toml: again
+#   .built      the compiled core; older than its sources: only that again
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORE := $(wildcard quizd/_fast/*.pyx quizd/_fast/*.pxd quizd/_fast/*.h)
+CHECKED := quizd tests $(wildcard bench)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run test lint format bench bench-check bench-50k test-faults \
+	binary clean preflight
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) \
+	  | expand -t 14
+
+setup: $(VENV)/.built ## make the virtual environment and build the compiled core
+
+run: setup ## play: quizd demo on http://127.0.0.1:8080 (ARGS="--bots 20")
+	$(BIN)/quizd demo $(ARGS)
+
+test: setup ## run the whole test suite (ARGS="tests/test_config.py -x")
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## check style, types and the direction of imports
+	$(BIN)/ruff check $(CHECKED) setup.py
+	$(BIN)/ruff format --check $(CHECKED) setup.py
+	$(BIN)/mypy
+	$(BIN)/cython-lint $(filter %.pyx %.pxd,$(CORE))
+	$(BIN)/lint-imports
+
+format: setup ## put the code in its form
+	$(BIN)/ruff format $(CHECKED) setup.py
+
+bench: setup ## measure: the standard suite, some minutes
+	$(call need,bench/standard.py)
+	$(BIN)/python -m bench.standard $(ARGS)
+
+bench-check: setup ## compare instruction counts with the recorded ones
+	$(call need,bench/check.py)
+	$(BIN)/python -m bench.check $(ARGS)
+
+bench-50k: setup ## measure 50,000 players in one quiz
+	$(call need,bench/players_50k.py)
+	$(BIN)/python -m bench.players_50k $(ARGS)
+
+test-faults: setup ## kill, stop and cut off parts during play, long
+	$(call need,tests/fault)
+	$(BIN)/python -m pytest tests/fault --timeout 3600 $(ARGS)
+
+binary: setup ## build the one-file executable
+	$(call need,deploy/binary.sh)
+	deploy/binary.sh
+
+clean: ## remove what was built, but not data
+	rm -rf $(VENV) build quizd.egg-info quizd/_fast/*.so
+
+# Fails with one line where a job is not part of this checkout.
+need = @test -e $(1) || { echo "make $@: $(1) is missing, there is nothing to run" >&2; exit 1; }
+
+# Installing builds the core as well, so there is work only if a source is newer still.
+$(VENV)/.built: $(CORE) | $(VENV)/.installed
+	@test -e $@ && test -z "$$(find $(CORE) -newer $@)" \
+	  || $(BIN)/python setup.py -q build_ext --inplace --parallel 2
+	@touch $@
+
+# Built against the libraries of this environment (no build isolation): the compiled core
+# includes picows, and the one it is built with must be the one it runs with.
+$(VENV)/.installed: pyproject.toml setup.py
+	@$(MAKE) --no-print-directory preflight
+	@echo "setting up $(VENV): download and build, a minute or two"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c '$(print_build_requires)' | $(BIN)/pip install -q -r /dev/stdin
+	@$(BIN)/pip install -q --no-build-isolation -e '.[dev]'
+	@touch $@ $(VENV)/.built
+
+print_build_requires = import tomllib; \
+	project = tomllib.load(open("pyproject.toml", "rb")); \
+	print(*project["build-system"]["requires"], sep="\n")
+
+preflight:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "quizd needs Python 3.11 or newer, and $(PYTHON) is not:" \
+	    "try make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo "$(PYTHON) can't make virtual environments:" \
+	    "install its venv package (Debian: python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -c '$(find_headers)' || { \
+	  echo "the headers of $(PYTHON) are missing:" \
+	    "install them (Debian: python3-dev, Fedora: python3-devel)" >&2; exit 1; }
+	@$(PYTHON) -c '$(find_compiler)' || { \
+	  echo "there is no C compiler:" \
+	    "install one (Debian: build-essential, Fedora: gcc), or set CC" >&2; exit 1; }
+
+find_headers = import os, sys, sysconfig; \
+	sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))
+
+find_compiler = import os, shutil, sys, sysconfig; \
+	command = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"; \
+	sys.exit(not shutil.which(command.split()[0]))

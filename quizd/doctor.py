@@ -1,0 +1,288 @@
+"""Whether this machine can carry what is configured, and what to do where it can't.
+
+Each ``check_*`` looks at one thing and changes nothing. It returns a :class:`Check`,
+whose advice says what to do when it is not in order.
+"""
+
+import ctypes
+import errno
+import importlib
+import os
+import resource
+import socket
+import ssl
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from quizd.settings import Journal, Server, Settings
+
+# Listening sockets, database files, log, and REST connections that come and go.
+OTHER_OPEN_FILES = 500
+
+# A clock outside these years was never set.
+PLAUSIBLE_YEARS = range(2026, 2100)
+
+_CLOCK_SAMPLE_S = 0.05
+_CLOCK_SLACK_MS = 100  # a busy machine may pause between the two readings
+
+_CORE = Path(__file__).parent / "_fast"
+_TIMEX_BYTES = 512  # more than struct timex has on any machine
+_TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+
+_PORT_ADVICE = {
+    errno.EADDRINUSE: "stop the program that listens there (see: ss -ltnp), or "
+    "set server.port to another",
+    errno.EACCES: "set server.port to 1024 or above, or allow this program lower ones",
+    errno.EADDRNOTAVAIL: "set server.host to an address of this machine",
+}
+
+_SYNCHRONISED = {
+    True: ", synchronised",
+    False: ", not synchronised: times shown to people may be off",
+    None: "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding; ``advice`` is what to do about it, and empty when all is well."""
+
+    name: str
+    detail: str
+    advice: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is to be done."""
+        return not self.advice
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSample:
+    """Wall clock and monotonic clock, read together, in milliseconds."""
+
+    wall_ms: int
+    monotonic_ms: int
+
+    @classmethod
+    def take(cls) -> "ClockSample":
+        """Read both clocks now."""
+        return cls(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
+
+
+def examine(settings: Settings) -> list[Check]:
+    """Return what every check finds, in the order in which to put things right."""
+    before = ClockSample.take()
+    time.sleep(_CLOCK_SAMPLE_S)
+    return [
+        check_clock(before, ClockSample.take(), synchronised=synchronised()),
+        check_core(),
+        check_open_files(
+            settings.limits.connections, *resource.getrlimit(resource.RLIMIT_NOFILE)
+        ),
+        check_data_dir(settings.data.dir),
+        check_secret(settings.secret_path),
+        check_journal(settings.journal),
+        check_tls(settings.server),
+        check_port(settings.server),
+    ]
+
+
+def report(checks: Iterable[Check]) -> None:
+    """Print *checks* as a table on standard output, advice below what needs it."""
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for check in checks:
+        mark = Text("ok", "green") if check.ok else Text("FAILS", "bold red")
+        table.add_row(mark, check.name, Text(check.detail))
+        if check.advice:
+            table.add_row("", "", Text(f"→ {check.advice}", "yellow"))
+    Console().print(table)
+
+
+def check_core(
+    folder: Path = _CORE, load: Callable[[str], object] = importlib.import_module
+) -> Check:
+    """Check that *load* can import every module that has a face or source there."""
+    faces = {path.stem for path in folder.iterdir() if path.suffix in {".pyi", ".pyx"}}
+    broken = [name for name in sorted(faces) if not _loads(name, load)]
+    if faces and not broken:
+        return Check("compiled core", ", ".join(sorted(faces)))
+    return Check(
+        "compiled core",
+        f"can't be loaded: {', '.join(broken) or 'nothing is there'}",
+        "run make setup, or install quizd again with pip",
+    )
+
+
+def _loads(name: str, load: Callable[[str], object]) -> bool:
+    try:
+        load(f"quizd._fast.{name}")
+    except (ImportError, ValueError):  # missing; built for another picows or Python
+        return False
+    return True
+
+
+def check_open_files(connections: int, soft: int, hard: int) -> Check:
+    """Check that *connections* fit under the *soft* limit on open files."""
+    needed = connections + OTHER_OPEN_FILES
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        allowed = "no limit" if soft == resource.RLIM_INFINITY else f"{soft} allowed"
+        return Check("open files", f"{needed} needed, {allowed}")
+    if hard == resource.RLIM_INFINITY or hard >= needed:
+        advice = f"start it after: ulimit -n {needed} (systemd: LimitNOFILE={needed})"
+    else:
+        fitting = max(hard - OTHER_OPEN_FILES, 1)
+        advice = (
+            f"set limits.connections to {fitting} or less, or have the hard limit "
+            f"raised from {hard} to {needed}"
+        )
+    return Check("open files", f"{needed} needed, {soft} allowed", advice)
+
+
+def check_data_dir(folder: Path) -> Check:
+    """Check that *folder* is private and can be written, or can be made."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            mode = stat.S_IMODE(folder.stat().st_mode)
+    except FileNotFoundError:
+        return _check_parent(folder)
+    except OSError as error:
+        return Check(
+            "data folder",
+            f"{folder}: {error.strerror}",
+            "set data.dir to a folder that this user may write to",
+        )
+    if mode & (stat.S_IRWXO | stat.S_IWGRP):
+        return Check(
+            "data folder",
+            f"{folder} has mode {mode:04o}, so others can read or change it",
+            f"chmod 700 {folder}",
+        )
+    return Check("data folder", f"{folder} can be written")
+
+
+def _check_parent(folder: Path) -> Check:
+    above = folder.absolute().parents
+    nearest = next(place for place in above if os.access(place, os.F_OK))
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return Check("data folder", f"{folder} will be made")
+    return Check(
+        "data folder",
+        f"{folder} can't be made in {nearest}",
+        "set data.dir to a folder that this user may write to",
+    )
+
+
+def check_secret(file: Path) -> Check:
+    """Check that only its owner can read the key that signs tokens."""
+    try:
+        mode = stat.S_IMODE(file.stat().st_mode)
+    except FileNotFoundError:
+        return Check("secret", f"{file} will be made")
+    except OSError as error:
+        return Check(
+            "secret",
+            f"{file}: {error.strerror}",
+            "set auth.secret_file to a file that this user can read",
+        )
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return Check(
+            "secret",
+            f"{file} has mode {mode:04o}: who reads it can sign tokens",
+            f"chmod 600 {file}; if others could read it, replace it",
+        )
+    return Check("secret", f"{file} is private")
+
+
+def check_journal(journal: Journal) -> Check:
+    """Say what an acknowledged answer survives."""
+    if journal.kind == "memory":
+        return Check(
+            "journal",
+            "memory: a stop loses every session and answer",
+            'set journal.kind to "sqlite" for anything but a trial',
+        )
+    return Check(
+        "journal",
+        "SQLite, synchronous=FULL: acknowledged answers survive kill -9 "
+        "and loss of power",
+    )
+
+
+def check_tls(server: Server) -> Check:
+    """Check that certificate and key can be read and belong together."""
+    if not server.tls_certificate:
+        return Check("TLS", "off")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # The empty password keeps OpenSSL from asking for one on the terminal.
+        context.load_cert_chain(server.tls_certificate, server.tls_key, password="")
+    except OSError as error:  # ssl.SSLError is one
+        return Check(
+            "TLS",
+            f"{server.tls_certificate}, {server.tls_key}: {error.strerror}",
+            "server.tls_certificate and tls_key need readable PEM files that "
+            "belong together, the key without a password",
+        )
+    return Check("TLS", f"{server.tls_certificate} fits its key")
+
+
+def check_port(server: Server) -> Check:
+    """Check that the configured address can be listened on now."""
+    place = f"{server.host}, port {server.port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            server.host, server.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return Check(
+            "port",
+            f"{place}: {error.strerror}",
+            _PORT_ADVICE.get(error.errno or 0, "set server.host and server.port"),
+        )
+    return Check("port", f"{place}: free")
+
+
+def check_clock(
+    before: ClockSample, after: ClockSample, *, synchronised: bool | None
+) -> Check:
+    """Check that the wall clock is set and runs like the monotonic one.
+
+    *synchronised* is what the kernel says, ``None`` if it says nothing. It is told
+    and no fault: during play, only the monotonic clock counts.
+    """
+    moment = datetime.fromtimestamp(after.wall_ms / 1000, UTC)
+    apart_ms = (after.wall_ms - before.wall_ms) - (
+        after.monotonic_ms - before.monotonic_ms
+    )
+    detail = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    if moment.year not in PLAUSIBLE_YEARS:
+        return Check("clock", detail, "set the system's clock")
+    if abs(apart_ms) > _CLOCK_SLACK_MS:
+        return Check(
+            "clock",
+            f"{detail}; stepped by {apart_ms} ms while being watched",
+            "let one program alone set the clock, slowly (chronyd, timesyncd)",
+        )
+    return Check("clock", detail + _SYNCHRONISED[synchronised])
+
+
+def synchronised() -> bool | None:
+    """Ask the kernel whether something disciplines its clock (adjtimex(2))."""
+    adjtimex = getattr(ctypes.CDLL(None), "adjtimex", None)
+    if adjtimex is None:  # not Linux
+        return None
+    state: int = adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    return None if state < 0 else state != _TIME_ERROR

@@ -1,0 +1,355 @@
+"""Settings: every key with its unit, bounds, default and reason.
+
+Sections are frozen and refuse keys they do not know. ``config.py`` reads them from
+file and environment; ``config/quizd.toml`` explains them at more length.
+"""
+
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+
+def _origin(text: str) -> str:
+    """Return an origin as browsers write it (RFC 6454 section 6.1)."""
+    text = text.lower()
+    parts = urlsplit(text)
+    bare = f"{parts.scheme}://{parts.netloc}" == text and parts.username is None
+    if text == "*" or (bare and parts.scheme in {"http", "https"} and parts.hostname):
+        return text
+    raise ValueError('must hold origins like "https://quiz.example.org", or "*"')
+
+
+def _base_url(text: str) -> str:
+    parts = urlsplit(text)
+    if text and not (parts.scheme in {"http", "https"} and parts.hostname):
+        raise ValueError('must be empty or like "https://quiz.example.org"')
+    return text.rstrip("/")
+
+
+def _not_empty(value: object) -> object:
+    if value == "":
+        raise ValueError("must not be empty")
+    return value
+
+
+def _split(value: object) -> object:
+    """Let a list be written as text with commas, as environment variables need."""
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return value
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+Origins = Annotated[tuple[Origin, ...], BeforeValidator(_split)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_split)]
+
+
+class Section(BaseModel):
+    """A table of the configuration file; frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse ``port = true``, which pydantic would read as 1."""
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise ValueError("must not be true or false")
+        return value
+
+
+class Server(Section):
+    """Where the one port for pages, REST and WebSockets is, and who may use it."""
+
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen on; the default is reachable from here only.",
+    )
+    port: int = Field(
+        default=8080, ge=0, le=65_535, description="TCP port; 0 takes any free one."
+    )
+    public_url: Annotated[str, AfterValidator(_base_url)] = Field(
+        default="",
+        description="What players are told to open; empty: derived from each request.",
+    )
+    backlog: int = Field(
+        default=512,
+        ge=1,
+        le=65_535,
+        description="Connections the kernel queues, so that a rush isn't refused.",
+    )
+    tls_certificate: str = Field(
+        default="",
+        description="PEM file with the certificate chain; empty: no TLS here.",
+    )
+    tls_key: str = Field(default="", description="PEM file with the certificate's key.")
+    allowed_origins: Origins = Field(
+        default=(),
+        description='Origins of pages that may connect; empty: our own, "*": any.',
+    )
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("needs both or neither of tls_certificate and tls_key")
+        return self
+
+
+class Data(Section):
+    """What is kept on disk."""
+
+    dir: Annotated[Path, BeforeValidator(_not_empty)] = Field(
+        default=Path("quizd-data"),
+        description="Folder of database and secret; made with mode 0700 if missing.",
+    )
+
+
+class Timeouts(Section):
+    """How long, in seconds, others may take."""
+
+    handshake_s: float = Field(
+        default=5.0,
+        gt=0,
+        le=3600,
+        description="From TCP accept to a whole request head; ends idle connections.",
+    )
+    request_s: float = Field(
+        default=10.0,
+        gt=0,
+        le=3600,
+        description="For a REST request's body to arrive; ends trickled uploads.",
+    )
+    ping_interval_s: float = Field(
+        default=25.0,
+        gt=0,
+        le=3600,
+        description="Between pings; below the idle limit of proxies (often 60 s).",
+    )
+    pong_timeout_s: float = Field(
+        default=20.0,
+        gt=0,
+        le=3600,
+        description="From a ping to its pong; then the connection counts as dead.",
+    )
+    drain_s: float = Field(
+        default=10.0,
+        ge=0,
+        le=3600,
+        description="For players to leave after SIGTERM before they are cut off.",
+    )
+
+
+class Limits(Section):
+    """Ceilings; reaching one is answered by name and counted, never by memory."""
+
+    connections: int = Field(
+        default=18_000,
+        ge=1,
+        le=10_000_000,
+        description="Open WebSockets of this process; each takes a file descriptor.",
+    )
+    message_bytes: int = Field(
+        default=4096,
+        ge=256,
+        le=1_048_576,
+        description="Longest message from a client, in bytes; longer closes with 1009.",
+    )
+    messages_per_s: float = Field(
+        default=20.0,
+        gt=0,
+        le=100_000,
+        description="Messages a second from one connection in the long run.",
+    )
+    message_burst: int = Field(
+        default=40,
+        ge=1,
+        le=100_000,
+        description="Messages from one connection at once, before that rate holds.",
+    )
+    output_bytes: int = Field(
+        default=65_536,
+        ge=4096,
+        le=67_108_864,
+        description="Unsent bytes of one connection; more is a slow consumer (4008).",
+    )
+    participants_per_session: int = Field(
+        default=100_000,
+        ge=1,
+        le=10_000_000,
+        description="Players who can join one session; then session_full.",
+    )
+    sessions: int = Field(
+        default=10_000,
+        ge=1,
+        le=10_000_000,
+        description="Sessions open at a time in this process.",
+    )
+    inbox: int = Field(
+        default=200_000,
+        ge=16,
+        le=100_000_000,
+        description="Events of one session waiting for a tick; then shard_unavailable.",
+    )
+    name_chars: int = Field(
+        default=40,
+        ge=1,
+        le=200,
+        description="Longest participant name, in characters; boards show it whole.",
+    )
+    joins_per_s_per_address: float = Field(
+        default=0.0,
+        ge=0,
+        le=1_000_000,
+        description="Joins a second from one IP address; 0: off, as rooms share one.",
+    )
+    request_bytes: int = Field(
+        default=1_048_576,
+        ge=1024,
+        le=1_073_741_824,
+        description="Longest body of a REST request, in bytes; longer gets 413.",
+    )
+
+
+class Play(Section):
+    """Defaults for quizzes that do not say."""
+
+    lead_min_ms: int = Field(
+        default=300,
+        ge=0,
+        le=60_000,
+        description="Least time from sending a question to its start, in milliseconds.",
+    )
+
+
+class Leaderboard(Section):
+    """What everybody sees of the ranking."""
+
+    size: int = Field(
+        default=10, ge=1, le=1000, description="Entries of a board during play."
+    )
+    final_size: int = Field(
+        default=100, ge=1, le=10_000, description="Entries of the board at the end."
+    )
+    max_per_second: float = Field(
+        default=10.0,
+        gt=0,
+        le=100,
+        description="Boards a second to each player; changes between are merged.",
+    )
+
+
+class Participants(Section):
+    """What everybody sees of who is there."""
+
+    changed_per_second: float = Field(
+        default=2.0,
+        gt=0,
+        le=100,
+        description="participants_changed a second to each player; merged between.",
+    )
+    joined_names: int = Field(
+        default=20,
+        ge=0,
+        le=1000,
+        description="Latest names in one participants_changed.",
+    )
+
+
+class Journal(Section):
+    """Where sessions are remembered before anybody hears of them."""
+
+    kind: Literal["sqlite", "memory"] = Field(
+        default="sqlite",
+        description='"sqlite" survives power loss; "memory" nothing, for trials.',
+    )
+    renew_ms: int = Field(
+        default=500,
+        ge=50,
+        le=60_000,
+        description="Between lease renewals, in milliseconds; dates an outage.",
+    )
+
+
+class Auth(Section):
+    """Tokens."""
+
+    token_ttl_h: int = Field(
+        default=24,
+        ge=1,
+        le=8760,
+        description="Life of a token, in hours; longer than the longest session.",
+    )
+    secret_file: str = Field(
+        default="",
+        description="Key that signs tokens; empty: <data.dir>/secret, made as 0600.",
+    )
+
+
+class Compat(Section):
+    """Doors for old clients, closed unless asked for."""
+
+    tokenless: bool = Field(
+        default=False,
+        description="Accept sockets with a participantId alone: anyone can be anyone.",
+    )
+
+
+class Log(Section):
+    """Logs, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level that is written."
+    )
+    format: Literal["auto", "json", "text"] = Field(
+        default="auto",
+        description='"auto": text on a terminal, otherwise one JSON a line.',
+    )
+
+
+class Metrics(Section):
+    """The page /metrics, for Prometheus."""
+
+    enabled: bool = Field(default=True, description="Serve /metrics.")
+    allow: Networks = Field(
+        default=(ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        description="Networks that may read /metrics; others get 403.",
+    )
+
+
+class Settings(BaseModel):
+    """The whole configuration; :func:`quizd.config.load` reads it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    server: Server = Server()
+    data: Data = Data()
+    timeouts: Timeouts = Timeouts()
+    limits: Limits = Limits()
+    play: Play = Play()
+    leaderboard: Leaderboard = Leaderboard()
+    participants: Participants = Participants()
+    journal: Journal = Journal()
+    auth: Auth = Auth()
+    compat: Compat = Compat()
+    log: Log = Log()
+    metrics: Metrics = Metrics()
+
+    @property
+    def secret_path(self) -> Path:
+        """The file with the key that signs tokens."""
+        return Path(self.auth.secret_file or self.data.dir / "secret")

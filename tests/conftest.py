@@ -1,0 +1,53 @@
+"""What holds for every test: defaults as configuration, and a loop left in order."""
+
+import gc
+import logging
+import os
+from collections.abc import Generator
+
+import pytest
+
+
+class LoopErrors(logging.Handler):
+    """Collects what event loops report, as nobody else would hear of it.
+
+    asyncio hands an exception that no one awaited to the loop's exception handler,
+    which logs it as ``asyncio``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.reports: list[str] = []
+        self._formatter = logging.Formatter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the record as text; its traceback would keep the task alive."""
+        self.reports.append(self._formatter.format(record))
+
+
+_LOOP_ERRORS = LoopErrors()
+
+
+def pytest_configure() -> None:
+    """Listen to event loops, and forget the configuration of whoever runs the tests."""
+    logging.getLogger("asyncio").addHandler(_LOOP_ERRORS)
+    for name in list(os.environ):
+        if name.startswith("QUIZD_") and not name.startswith("QUIZD_TEST_"):
+            del os.environ[name]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """Fail a test whose loop was left with an exception, after its fixtures ended."""
+    yield
+    if item.get_closest_marker("asyncio"):
+        gc.collect()  # a task in a reference cycle reports only when it is collected
+    reports, _LOOP_ERRORS.reports = _LOOP_ERRORS.reports, []
+    if reports:
+        pytest.fail("left in the event loop:\n" + "\n".join(reports), pytrace=False)
+
+
+@pytest.fixture
+def loop_errors() -> list[str]:
+    """What the loop reported so far; a test that provokes reports clears it."""
+    return _LOOP_ERRORS.reports

@@ -1,0 +1,313 @@
+"""The doctor: what it finds, and that it says what to do."""
+
+import ctypes
+import os
+import resource
+import socket
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from quizd import doctor
+from quizd.doctor import Check, ClockSample
+from quizd.settings import Data, Journal, Limits, Server, Settings
+
+UNLIMITED = resource.RLIM_INFINITY
+
+
+def at(year: int) -> int:
+    """Return the middle of *year* in milliseconds since the Unix epoch."""
+    return int(datetime(year, 7, 1, tzinfo=UTC).timestamp() * 1000)
+
+
+class TestCore:
+    """Every compiled module must be loadable."""
+
+    @pytest.fixture
+    def core(self, tmp_path: Path) -> Path:
+        """A folder with the faces of two modules."""
+        for name in ("__init__.py", "ranking.pyi", "ranking.pxd", "frames.pyi"):
+            (tmp_path / name).touch()
+        return tmp_path
+
+    def test_loaded(self, core: Path) -> None:
+        """All modules are named when all can be loaded."""
+        asked: list[str] = []
+        check = doctor.check_core(core, asked.append)
+        assert check == Check("compiled core", "frames, ranking")
+        assert asked == ["quizd._fast.frames", "quizd._fast.ranking"]
+
+    @pytest.mark.parametrize("error", [ModuleNotFoundError, ImportError, ValueError])
+    def test_missing(self, core: Path, error: type[Exception]) -> None:
+        """Modules that are missing or don't fit are named, with how to build them."""
+
+        def load(name: str) -> None:
+            if name.endswith("frames"):
+                raise error(name)
+
+        check = doctor.check_core(core, load)
+        assert not check.ok
+        assert check.detail == "can't be loaded: frames"
+        assert "make setup" in check.advice
+
+    def test_nothing(self, tmp_path: Path) -> None:
+        """An installation without any compiled module is not in order."""
+        assert not doctor.check_core(tmp_path).ok
+
+
+class TestOpenFiles:
+    """Every connection takes a file descriptor."""
+
+    @pytest.mark.parametrize("soft", [1500, 100_000, UNLIMITED])
+    def test_enough(self, soft: int) -> None:
+        """The soft limit is what counts."""
+        assert doctor.check_open_files(1000, soft, UNLIMITED).ok
+
+    @pytest.mark.parametrize("hard", [1500, UNLIMITED])
+    def test_soft_limit(self, hard: int) -> None:
+        """Where the hard limit allows it, the advice is to raise the soft one."""
+        check = doctor.check_open_files(1000, 1499, hard)
+        assert not check.ok
+        assert "ulimit -n 1500" in check.advice
+
+    def test_hard_limit(self) -> None:
+        """Where it does not, the advice is how many connections fit."""
+        check = doctor.check_open_files(18_000, 1024, 4096)
+        assert not check.ok
+        assert "limits.connections to 3596" in check.advice
+        assert doctor.check_open_files(3596, 4096, 4096).ok
+
+
+class TestDataDir:
+    """The data folder can be written, and by its owner only."""
+
+    @pytest.mark.parametrize("mode", [0o700, 0o750, 0o710])
+    def test_private(self, tmp_path: Path, mode: int) -> None:
+        """A private folder is in order and nothing is left in it."""
+        tmp_path.chmod(mode)
+        assert doctor.check_data_dir(tmp_path).ok
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("mode", [0o777, 0o755, 0o701, 0o770])
+    def test_open_to_others(self, tmp_path: Path, mode: int) -> None:
+        """A folder that others can read or change is not."""
+        tmp_path.chmod(mode)
+        check = doctor.check_data_dir(tmp_path)
+        assert check.advice == f"chmod 700 {tmp_path}"
+        tmp_path.chmod(0o700)
+        assert doctor.check_data_dir(tmp_path).ok
+
+    def test_missing(self, tmp_path: Path) -> None:
+        """A folder that can be made is in order, and is not made by looking."""
+        folder = tmp_path / "a" / "b"
+        assert doctor.check_data_dir(folder).detail == f"{folder} will be made"
+        assert not (tmp_path / "a").exists()
+
+    @pytest.mark.parametrize("inner", ["", "below"])
+    def test_no_folder(self, tmp_path: Path, inner: str) -> None:
+        """A file in the way is found."""
+        (tmp_path / "file").touch()
+        check = doctor.check_data_dir(tmp_path / "file" / inner)
+        assert not check.ok
+        assert "data.dir" in check.advice
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+    def test_read_only(self, tmp_path: Path) -> None:
+        """A folder, or the parent of one to be made, must be writable."""
+        tmp_path.chmod(0o500)
+        assert not doctor.check_data_dir(tmp_path).ok
+        assert not doctor.check_data_dir(tmp_path / "new").ok
+
+
+class TestSecret:
+    """The key that signs tokens is its owner's alone."""
+
+    def test_missing(self, tmp_path: Path) -> None:
+        """It is made at the first start."""
+        assert doctor.check_secret(tmp_path / "secret").ok
+
+    @pytest.mark.parametrize(
+        ("mode", "ok"), [(0o600, True), (0o400, True), (0o640, False), (0o604, False)]
+    )
+    def test_mode(self, tmp_path: Path, mode: int, ok: bool) -> None:
+        """Nobody else may read it."""
+        file = tmp_path / "secret"
+        file.touch()
+        file.chmod(mode)
+        check = doctor.check_secret(file)
+        assert check.ok is ok
+        assert ok or f"chmod 600 {file}" in check.advice
+
+    def test_out_of_reach(self, tmp_path: Path) -> None:
+        """A path that can't be is told, not raised."""
+        (tmp_path / "file").touch()
+        check = doctor.check_secret(tmp_path / "file" / "secret")
+        assert "auth.secret_file" in check.advice
+
+
+class TestJournal:
+    """The journal's promise is spelled out."""
+
+    def test_sqlite(self) -> None:
+        """SQLite survives power loss."""
+        check = doctor.check_journal(Journal())
+        assert check.ok
+        assert "loss of power" in check.detail
+
+    def test_memory(self) -> None:
+        """Memory survives nothing, which nobody should find out later."""
+        check = doctor.check_journal(Journal(kind="memory"))
+        assert not check.ok
+        assert "journal.kind" in check.advice
+
+
+class TestTls:
+    """Certificate and key must be usable."""
+
+    def test_off(self) -> None:
+        """No certificate, nothing to check."""
+        assert doctor.check_tls(Server()).ok
+
+    @pytest.mark.parametrize("content", [None, "", "-----BEGIN CERTIFICATE-----\n"])
+    def test_unusable(self, tmp_path: Path, content: str | None) -> None:
+        """Files that are missing or hold something else are found."""
+        file = tmp_path / "tls.pem"
+        if content is not None:
+            file.write_text(content)
+        server = Server(tls_certificate=str(file), tls_key=str(file))
+        check = doctor.check_tls(server)
+        assert str(file) in check.detail
+        assert "server.tls_certificate" in check.advice
+
+    def test_usable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Both files are handed to OpenSSL, which is never to ask for a password."""
+        asked: list[tuple[str, ...]] = []
+
+        def load(_: object, certificate: str, key: str, password: str) -> None:
+            asked.append((certificate, key, password))
+
+        monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", load)
+        assert doctor.check_tls(Server(tls_certificate="c.pem", tls_key="k.pem")).ok
+        assert asked == [("c.pem", "k.pem", "")]
+
+
+class TestPort:
+    """The address can be listened on."""
+
+    def test_free(self) -> None:
+        """A port that nobody listens on is free, and stays so."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        for _ in range(2):
+            assert doctor.check_port(Server(port=port)).ok
+
+    def test_any(self) -> None:
+        """Port 0 always finds one."""
+        assert doctor.check_port(Server(port=0)).ok
+
+    def test_taken(self) -> None:
+        """A port that somebody listens on is told, with how to find out who."""
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            check = doctor.check_port(Server(port=other.getsockname()[1]))
+        assert "Address already in use" in check.detail
+        assert "ss -ltnp" in check.advice
+
+    def test_not_ours(self) -> None:
+        """An address of another machine (TEST-NET-1, RFC 5737) can't be taken."""
+        check = doctor.check_port(Server(host="192.0.2.1", port=0))
+        assert "server.host" in check.advice
+
+    def test_no_address(self) -> None:
+        """A host that is none is told, not raised."""
+        assert "server.host" in doctor.check_port(Server(host="no host")).advice
+
+
+class TestClock:
+    """The clock is set, and does not jump."""
+
+    @pytest.mark.parametrize(
+        ("synchronised", "said"),
+        [(True, ", synchronised"), (False, "not synchronised"), (None, "UTC")],
+    )
+    def test_well(self, synchronised: bool | None, said: str) -> None:
+        """What the kernel says of synchronisation is told, and is no fault."""
+        before = ClockSample(at(2027), 5)
+        after = ClockSample(at(2027) + 50, 55)
+        check = doctor.check_clock(before, after, synchronised=synchronised)
+        assert check.ok
+        assert said in check.detail
+
+    @pytest.mark.parametrize("year", [1970, 2025, 2100])
+    def test_never_set(self, year: int) -> None:
+        """A year in which quizd can't be running means that the clock was not set."""
+        sample = ClockSample(at(year), 5)
+        assert not doctor.check_clock(sample, sample, synchronised=None).ok
+
+    @pytest.mark.parametrize("step_ms", [-3_600_000, -101, 101, 5000])
+    def test_step(self, step_ms: int) -> None:
+        """A step of the wall clock against the monotonic one is found."""
+        before = ClockSample(at(2027), 5)
+        after = ClockSample(at(2027) + 50 + step_ms, 55)
+        check = doctor.check_clock(before, after, synchronised=True)
+        assert f"stepped by {step_ms} ms" in check.detail
+        assert not check.ok
+
+    def test_real(self) -> None:
+        """Two readings of this machine's clocks go forward together."""
+        before, after = ClockSample.take(), ClockSample.take()
+        assert after.wall_ms >= before.wall_ms - 100
+        assert after.monotonic_ms >= before.monotonic_ms
+
+
+class TestExamination:
+    """All checks together."""
+
+    def test_uses_the_settings(self, tmp_path: Path) -> None:
+        """Each check looks at what is configured."""
+        settings = Settings(
+            server=Server(port=0),
+            data=Data(dir=tmp_path),
+            limits=Limits(connections=9_999_999),
+            journal=Journal(kind="memory"),
+        )
+        checks = {check.name: check for check in doctor.examine(settings)}
+        assert not checks["open files"].ok
+        assert not checks["journal"].ok
+        assert str(tmp_path) in checks["data folder"].detail
+        assert str(tmp_path / "secret") in checks["secret"].detail
+        assert "port 0" in checks["port"].detail
+        assert set(checks) >= {"clock", "compiled core", "TLS"}
+
+    def test_report(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each finding is shown as it is, advice only where something is wrong."""
+        monkeypatch.setenv("COLUMNS", "200")
+        well = Check("port", "[::1], port [8080]")
+        doctor.report([well, Check("clock", "in 1970", "set it")])
+        shown = capsys.readouterr().out.splitlines()
+        assert [line.split() for line in shown] == [
+            ["ok", "port", "[::1],", "port", "[8080]"],
+            ["FAILS", "clock", "in", "1970"],
+            ["→", "set", "it"],
+        ]
+
+
+def test_kernel_synchronisation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's answer is read as adjtimex(2) describes it; others say nothing."""
+
+    class Libc:
+        adjtimex: Callable[[object], int]
+
+    def answer(state: int) -> bool | None:
+        Libc.adjtimex = staticmethod(lambda _buffer: state)
+        return doctor.synchronised()
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: Libc)
+    assert [answer(state) for state in (0, 1, 5, -1)] == [True, True, False, None]
+    del Libc.adjtimex
+    assert doctor.synchronised() is None
