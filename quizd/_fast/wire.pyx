@@ -43,7 +43,7 @@ cdef enum:
     RATE_LIMITED = 4029
 
 
-cdef double ABORT_AFTER_S = 2.0
+cdef double ANSWER_WITHIN_S = 1.0
 
 
 def read_counters():
@@ -181,11 +181,10 @@ cdef class Wire(WSListener):
         self.outbox = None
         self.outbox_bytes = 0
         self.transport.send_close(<WSCloseCode>code, why)
-        if self.blocked:
-            # A reader that stands still would keep the rest, and us, for ever.
-            self.transport._loop.call_later(ABORT_AFTER_S, self.abort)
-        else:
-            self.transport.disconnect(True)
+        # Closing the socket before the peer has answered could take the close frame
+        # with it (RFC 6455 section 7.1.1); a peer that doesn't answer is not waited
+        # for long.
+        self.transport._loop.call_later(ANSWER_WITHIN_S, self.abort)
 
     def abort(self):
         """Drop the line now."""
@@ -205,6 +204,8 @@ cdef class Wire(WSListener):
         cdef WSMsgType kind = frame.msg_type
         self.heard = True
         if self.closing:
+            if kind == WSMsgType.CLOSE:
+                transport.disconnect(True)
             return
         counters.bytes_in += frame.payload_size
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
@@ -219,7 +220,10 @@ cdef class Wire(WSListener):
             if self._in_budget():
                 transport.send_pong(frame.get_payload_as_bytes())
         elif kind == WSMsgType.CLOSE:
-            self._closed_by_peer(frame)
+            self.close(frame.get_close_code())
+            transport.disconnect(True)
+        elif not self._in_budget():         # a pong nobody asked for
+            return
 
     cdef int _fragment(self, WSFrame frame, bint first) except -1:
         """Add a part; RFC 6455 section 5.4 says which may follow which."""
@@ -229,6 +233,9 @@ cdef class Wire(WSListener):
             return 0
         if first:
             self.partial = bytearray()
+        elif not frame.fin and not self._in_budget():
+            self.close(RATE_LIMITED, "far too many fragments")
+            return 0
         if len(self.partial) + frame.payload_size > self.policy.message_bytes:
             self.close(MESSAGE_TOO_BIG, "message is too big")
             return 0
@@ -237,10 +244,6 @@ cdef class Wire(WSListener):
             message, self.partial = self.partial, None
             self._text(<char*>message, len(message))
         return 0
-
-    def _closed_by_peer(self, WSFrame frame):
-        cdef int code = frame.get_close_code()
-        self.close(code, "")
 
     cdef int _text(self, const char* text, size_t size) except -1:
         counters.messages_in += 1
@@ -310,7 +313,7 @@ cdef class Wire(WSListener):
         self.write(<const char*>frame, len(frame), key)
 
     cdef int write(self, const char* frame, size_t size, int key) except -1:
-        if self.closing:
+        if self.closing or self.transport.is_close_frame_sent:
             return 0
         if self.blocked:
             return self._queue(frame, size, key)

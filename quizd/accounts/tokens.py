@@ -91,14 +91,24 @@ def _decoded(token: str) -> bytes:
 
 
 def secret_from(path: Path) -> bytes:
-    """Return the secret in *path*, making it (mode 0600) where it is missing.
+    """Return the secret in *path*, making it where it is missing.
+
+    Raises as :func:`private_file` does.
+    """
+    return private_file(path, secrets.token_bytes(SECRET_BYTES))
+
+
+def private_file(path: Path, content: bytes) -> bytes:
+    """Return what is in *path*; where it is missing, make it (mode 0600) of *content*.
 
     Raises ``OSError`` where it can't, ``ValueError`` where others can read it.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with path.open("xb", opener=_private) as file:
-            file.write(secrets.token_bytes(SECRET_BYTES))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
     except FileExistsError:
         if path.stat().st_mode & 0o077:
             msg = f"{path} can be read by others: chmod 600 {path}"

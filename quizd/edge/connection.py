@@ -5,7 +5,6 @@ into the session's inbox.
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +13,6 @@ from quizd.clock import Clock
 from quizd.codes import Reason, Refused
 from quizd.owner.runner import Runner
 from quizd.protocol import decode, encode
-from quizd.session.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +46,27 @@ class Desk(Protocol):
         """Answer ``get_leaderboard``."""
         ...
 
+    def send_host_state_to(self, connection: "Connection") -> None:
+        """Show a host where the session stands."""
+        ...
+
+
+class Life(Protocol):
+    """Who counts connections."""
+
+    def opened(self, connection: "Connection") -> None:
+        """The connection is up."""
+        ...
+
+    def gone(self, connection: "Connection") -> None:
+        """The connection is down."""
+        ...
+
 
 class Connection(Wire):
     """A player's or a host's connection to one session."""
 
-    __slots__ = ("_clock", "_desk", "_gone", "_visit", "place")
+    __slots__ = ("_clock", "_desk", "_life", "_visit", "place")
 
     def __init__(
         self,
@@ -60,7 +74,7 @@ class Connection(Wire):
         visit: Visit,
         policy: Policy,
         clock: Clock,
-        gone: Callable[[], None],
+        life: Life,
     ) -> None:
         player = visit.participant is not None
         super().__init__(
@@ -73,7 +87,7 @@ class Connection(Wire):
         self._desk = desk
         self._visit = visit
         self._clock = clock
-        self._gone = gone
+        self._life = life
 
     @property
     def is_host(self) -> bool:
@@ -88,12 +102,13 @@ class Connection(Wire):
 
     def on_open(self) -> None:
         """Ask for the picture."""
+        self._life.opened(self)
         self._desk.attach(self, self._visit)
 
     def on_gone(self) -> None:
         """Leave."""
         self._desk.detach(self)
-        self._gone()
+        self._life.gone(self)
 
     def on_text(self, text: bytes) -> None:
         """Do what the message asks for, or say why not."""
@@ -154,7 +169,4 @@ class Connection(Wire):
         if isinstance(error, Refused):
             self.refuse(error)
         else:
-            self._desk.runner.look(self._show)
-
-    def _show(self, state: State) -> None:
-        self.send(frame(encode.host_state(state, 0, 0)))
+            self._desk.send_host_state_to(self)

@@ -25,6 +25,7 @@ from quizd.owner.runner import Runner
 from quizd.settings import Settings
 
 KEEP_ALIVE_S = 30
+REST_SOCKETS = 1000
 
 
 class Edge:
@@ -69,15 +70,21 @@ class Edge:
             http=http_config(http),
             http_state=ServerState(),
             message_bytes=limits.message_bytes,
+            sockets=lambda: self.connections,
+            sockets_max=limits.connections + REST_SOCKETS,
             handshake_s=self._settings.timeouts.handshake_s,
             request_s=self._settings.timeouts.request_s,
         )
+        context = tls_context(server.tls_certificate, server.tls_key)
         self._server = await asyncio.get_running_loop().create_server(
             port.door,
             server.host,
             server.port,
             backlog=server.backlog,
-            ssl=tls_context(server.tls_certificate, server.tls_key),
+            ssl=context,
+            ssl_handshake_timeout=self._settings.timeouts.handshake_s
+            if context
+            else None,
         )
         self.wheel.start()
         return [_address(each) for each in self._server.sockets]
@@ -94,16 +101,17 @@ class Edge:
 
         def connect(admitted: Admitted) -> Connection:
             hub = self._hubs[admitted.runner.state.session_id]
-            connection = Connection(
-                hub, admitted.visit, policy, self._clock, self._on_gone
-            )
-            self.connections += 1
-            self.wheel.add(connection)
-            return connection
+            return Connection(hub, admitted.visit, policy, self._clock, self)
 
         return connect
 
-    def _on_gone(self) -> None:
+    def opened(self, connection: Connection) -> None:
+        """Count a connection, and look after it."""
+        self.connections += 1
+        self.wheel.add(connection)
+
+    def gone(self, _: Connection) -> None:
+        """Count a connection off."""
         self.connections -= 1
 
     # -- leaving -----------------------------------------------------------------

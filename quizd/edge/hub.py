@@ -259,14 +259,19 @@ class Hub:
 
     def _send_host_state(self, state: State) -> None:
         if self._hosts:
-            connected = len(self._players)
-            text = encode.host_state(state, connected, self._fan_out.in_flight)
-            self._to_hosts(text, HOST_KEY)
+            self._to_hosts(self._host_state(state), HOST_KEY)
+
+    def _host_state(self, state: State) -> bytes:
+        return encode.host_state(state, len(self._players), self._fan_out.in_flight)
 
     def _to_hosts(self, text: bytes, key: int) -> None:
         framed = frame(text)
         for wire in self._hosts:
             wire.send(framed, key)
+
+    def send_host_state_to(self, connection: Connection) -> None:
+        """Show a host where the session stands."""
+        self._ask(lambda state: connection.send(frame(self._host_state(state))))
 
     def send_board_to(self, connection: Connection) -> None:
         """Answer ``get_leaderboard``."""

@@ -9,11 +9,18 @@ the same door. So there is one way in, and one deadline for a whole request head
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from picows import WSListener, WSTransport, WSUpgradeRequest, WSUpgradeResponse
+from picows import (
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+)
 from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol
 from uvicorn.config import Config
@@ -31,7 +38,7 @@ from quizd.edge.admission import (
 HEAD_MAX_BYTES = 16_384
 WS_PATHS = (b"GET /ws?", b"GET /ws ", b"GET /ws/quiz?", b"GET /ws/quiz ")
 READ_BUFFER_BYTES = 2048
-FRAME_HEADER_BYTES = 14
+ANSWER_WITHIN_S = 1.0
 
 CONNECTION = re.compile(rb"\r\nconnection:([^\r\n]*)", re.IGNORECASE)
 
@@ -54,7 +61,8 @@ class Port:
     """What all connections of the port have in common.
 
     ``admit`` decides on an upgrade and raises :class:`Turned`; ``connect`` makes the
-    listener of one that is admitted. Times are seconds.
+    listener of one that is admitted. ``sockets`` counts those who were let in; at
+    ``sockets_max`` of all kinds nobody else is listened to. Times are seconds.
     """
 
     admit: Callable[[WSUpgradeRequest], Admitted]
@@ -62,8 +70,16 @@ class Port:
     http: Config
     http_state: ServerState
     message_bytes: int
+    sockets: Callable[[], int]
+    sockets_max: int
     handshake_s: float
     request_s: float
+    at_door: set["Door"] = field(default_factory=set)
+
+    def crowded(self) -> bool:
+        """Tell whether there is no room for one more socket."""
+        taken = self.sockets() + len(self.at_door) + len(self.http_state.connections)
+        return taken > self.sockets_max
 
     def door(self) -> "Door":
         """Make the protocol of a new connection."""
@@ -84,12 +100,16 @@ class Door(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """Start the deadline."""
         self._transport = transport
+        self._port.at_door.add(self)
+        if self._port.crowded():
+            self._refuse(b"503 Service Unavailable\r\nretry-after: %d" % RETRY_AFTER_S)
+            return
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(self._port.handshake_s, transport.abort)
 
     def connection_lost(self, _: Exception | None) -> None:
         """Stop the deadline."""
-        self._stop_deadline()
+        self._leave()
 
     def data_received(self, data: bytes) -> None:
         """Look at the head as far as it has come."""
@@ -97,7 +117,7 @@ class Door(asyncio.Protocol):
         end = self._head.find(b"\r\n\r\n")
         if end < 0 and len(self._head) <= HEAD_MAX_BYTES:
             return
-        self._stop_deadline()
+        self._leave()
         if end < 0 or end > HEAD_MAX_BYTES:
             self._refuse(b"431 Request Header Fields Too Large")
         elif self._head.startswith(WS_PATHS):
@@ -105,7 +125,8 @@ class Door(asyncio.Protocol):
         else:
             self._to_http()
 
-    def _stop_deadline(self) -> None:
+    def _leave(self) -> None:
+        self._port.at_door.discard(self)
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -184,9 +205,15 @@ class TurnedAway(WSListener):  # type: ignore[misc]
         self._turned = turned
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """Close with the code."""
+        """Close with the code; the line goes when the peer has answered, or soon."""
         transport.send_close(self._turned.code, self._turned.why)
-        transport.disconnect()
+        loop = asyncio.get_running_loop()
+        loop.call_later(ANSWER_WITHIN_S, transport.disconnect)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Take the peer's close frame as the end."""
+        if frame.msg_type == WSMsgType.CLOSE:
+            transport.disconnect()
 
 
 def normalised(head: bytes) -> bytes:

@@ -246,10 +246,11 @@ class Runner:
 
     def _everybody_answered(self, now_ms: int) -> bool:
         self.presence.expire(now_ms)
-        sheet, expected = self.state.sheet, self.presence.expected()
-        if sheet is None or not expected or sheet.answered < len(expected):
+        sheet = self.state.sheet
+        if sheet is None or sheet.answered < max(len(self.presence.connected), 1):
             return False
-        return all(participant in sheet for participant in expected)
+        expected = self.presence.expected()
+        return bool(expected) and all(participant in sheet for participant in expected)
 
     # -- time --------------------------------------------------------------------
 
