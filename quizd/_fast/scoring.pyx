@@ -30,6 +30,8 @@ cdef enum:
     BONUS_STEP = 100
     BONUS_MAX = 500
     NO_OPTION = -1
+    BUCKETS = 256
+    PARTICIPANTS_MAX = 1 << 24
 
 
 cdef packed struct RecordHead:
@@ -73,6 +75,9 @@ cdef class Sheet:
     graded question before, whose streaks go on here. *buckets_of* turns a response
     into its buckets of the distribution; ``None``: its bytes are the buckets. A
     question that is not *graded* leaves streaks as they were.
+
+    Raises ``ValueError`` where *time_ms* is not positive, and so does every method
+    for a participant's index of 2**24 or more.
     """
 
     def __cinit__(
@@ -88,6 +93,8 @@ cdef class Sheet:
         Sheet previous=None,
         object buckets_of=None,
     ):
+        if time_ms <= 0:
+            raise ValueError(f"time_ms must be positive, is {time_ms}")
         self.points = points
         self.time_ms = time_ms
         self.speed = speed
@@ -130,6 +137,8 @@ cdef class Sheet:
         cdef void* block
         if participant < self.capacity:
             return 0
+        if participant >= PARTICIPANTS_MAX:
+            raise ValueError(f"participant {participant} is beyond all there can be")
         capacity = max(2 * self.capacity, participant + 1, <uint32_t>64)
         block = realloc(self.entries, capacity * sizeof(Entry))
         if block == NULL:
@@ -202,7 +211,12 @@ cdef class Sheet:
         return self.entries[participant].streak if participant < self.capacity else 0
 
     def distribution(self, size_t buckets):
-        """Return how many answers fell in each of the first *buckets* buckets."""
+        """Return how many answers fell in each of the first *buckets* buckets.
+
+        Raises ``ValueError`` for more than 256.
+        """
+        if buckets > BUCKETS:
+            raise ValueError(f"a distribution has {BUCKETS} buckets, not {buckets}")
         return [self.counts[i] for i in range(buckets)]
 
     def delay(self, int64_t ms):
@@ -224,16 +238,22 @@ cdef class Sheet:
         cdef uint32_t i
         for i in range(self.capacity):
             if self.entries[i].points:
-                board.set_score(i, board.score(i) + self.entries[i].points)
+                board.add_points(i, self.entries[i].points)
 
 
 cdef class Key:
     """What an open single-choice question is judged by, without calling back.
 
     *question_id* and *options* are UTF-8; *correct* is the right one's position.
+    Raises ``TypeError`` for options that are not bytes.
     """
 
-    def __cinit__(self, bytes question_id not None, tuple options, int correct):
+    def __cinit__(
+        self, bytes question_id not None, tuple options not None, int correct
+    ):
+        for option in options:
+            if not isinstance(option, bytes):
+                raise TypeError(f"an option is bytes, not {type(option).__name__}")
         self.question_id = question_id
         self.options = options
         self.correct = correct
@@ -316,15 +336,20 @@ cdef class Verdicts:
         return 0
 
 
-def judge(Inbox inbox, Sheet sheet, Key key, uint16_t question, set removed):
+def judge(
+    Inbox inbox not None, Sheet sheet, Key key, uint16_t question, set removed
+):
     """Judge all of *inbox* by *key*; return :class:`Verdicts`; change nothing.
 
     Without a *key* (no single-choice question is open) every answer is general.
-    *question* is the index that goes into the record.
+    *question* is the index that goes into the record. Raises ``ValueError`` for a
+    *key* without a *sheet*.
     """
     cdef Verdicts verdicts = Verdicts()
     cdef Pending* item
     cdef size_t i
+    if key is not None and sheet is None:
+        raise ValueError("an open question has a sheet")
     for i in range(inbox.size):
         item = &inbox.items[i]
         if removed and item.participant in removed:
@@ -429,11 +454,15 @@ def question_of(bytes record not None):
 
     Raises ``ValueError`` where the record is cut short.
     """
+    return head_of(record).question
+
+
+cdef RecordHead head_of(bytes record):
     cdef RecordHead head
     if <size_t>len(record) < sizeof(head):
         raise ValueError("record of answers is cut short")
     memcpy(&head, <const char*>record, sizeof(head))
-    return head.question
+    return head
 
 
 def apply(bytes record not None, Sheet sheet not None, Board board):
@@ -445,9 +474,8 @@ def apply(bytes record not None, Sheet sheet not None, Board board):
     cdef list participants = []
     cdef const char* at = record
     cdef const char* end = at + len(record)
-    cdef RecordHead head
+    cdef RecordHead head = head_of(record)
     cdef RecordItem item
-    memcpy(&head, at, sizeof(head))
     at += sizeof(head)
     for _ in range(head.count):
         if end - at < <Py_ssize_t>sizeof(item):
@@ -481,9 +509,7 @@ cdef int enter(
     sheet.answered += 1
     count(sheet, response, item.response_size)
     if board is not None and item.points:
-        board.set_score(
-            item.participant, board.score(item.participant) + item.points
-        )
+        board.add_points(item.participant, item.points)
     return 0
 
 
@@ -514,21 +540,21 @@ def answers_in(bytes record not None):
     """Unpack a record for readers: a list of dicts, one per answer.
 
     Keys: ``participant``, ``received_ms``, ``elapsed_ms``, ``points``, ``credit``,
-    ``response`` (bytes) and ``answered_at`` (str).
+    ``response`` (bytes) and ``answered_at`` (str). Raises ``ValueError`` where the
+    record is cut short.
     """
     cdef list answers = []
-    cdef RecordHead head
+    cdef RecordHead head = head_of(record)
     cdef RecordItem item
     cdef size_t at = sizeof(head)
     cdef const char* text = record
-    if <size_t>len(record) < sizeof(head):
-        raise ValueError("record of answers is cut short")
-    memcpy(&head, text, sizeof(head))
     for _ in range(head.count):
         if <size_t>len(record) < at + sizeof(item):
             raise ValueError("record of answers is cut short")
         memcpy(&item, text + at, sizeof(item))
         at += sizeof(item)
+        if <size_t>len(record) < at + item.response_size + item.answered_at_size:
+            raise ValueError("record of answers is cut short")
         response = record[at:at + item.response_size]
         at += item.response_size
         answered_at = record[at:at + item.answered_at_size]

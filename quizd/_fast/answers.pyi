@@ -1,0 +1,6 @@
+# What each call promises is in the docstrings of answers.pyx.
+
+def parse(
+    message: bytes | bytearray | memoryview, /
+) -> tuple[bytes, bytes, bytes | None, bytes | None] | None: ...
+def valid_utf8(data: bytes | bytearray | memoryview, /) -> bool: ...
