@@ -174,7 +174,7 @@ def error(refused: Refused) -> bytes:
 
 
 def removed(*, banned: bool) -> bytes:
-    """``removed``."""
+    """Return ``removed``."""
     return message("removed", {"reason": "banned" if banned else "kicked"})
 
 

@@ -1,0 +1,1 @@
+"""The published schemas, and what is decoded and encoded by them."""
