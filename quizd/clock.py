@@ -63,6 +63,6 @@ class ManualClock:
 
 
 def iso(at_ms: int) -> str:
-    """Return *at_ms* as ISO 8601 UTC with milliseconds (``2026-01-31T09:30:00.000Z``)."""
+    """Return *at_ms* as ISO 8601 UTC text, such as ``2026-01-31T09:30:00.000Z``."""
     moment = datetime.fromtimestamp(at_ms // 1000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"

@@ -42,9 +42,10 @@ cdef class Wire(WSListener):
         list outbox                     # [(key, frame)] while the socket is full
         size_t outbox_bytes
         double tokens, refilled_s
-        uint32_t over_budget
+        uint32_t over_budget            # messages over it, less those within since
         int socket
         bint secure, blocked, fresh, closing
+        bint told                       # that it is over its budget
         public uint32_t participant     # index in the session
         public int64_t seq              # the last broadcast it has
         public bint heard               # anything, since somebody last looked
@@ -57,6 +58,7 @@ cdef class Wire(WSListener):
     cdef int _text(self, const char* text, size_t size) except -1
     cdef bint _in_budget(self) except -1
     cdef bint _is_own(self, const Answer* answer) noexcept
+    cdef int _pong(self, WSFrame ping) except -1
     cdef int _fragment(self, WSFrame frame, bint first) except -1
     cdef int _drop_elder(self, int key) except -1
     cdef bint _answer_in_place(self, const char* text, size_t size) except -1

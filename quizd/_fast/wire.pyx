@@ -16,7 +16,7 @@ session's. A frame's payload is a view that dies when ``on_ws_frame`` returns.
 
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memcpy
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from picows.picows cimport WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -34,13 +34,19 @@ cdef extern from "<sys/socket.h>" nogil:
 cdef enum:
     TEXT_FRAME = 0x81           # FIN and opcode 1 (RFC 6455 section 5.2)
     ANSWERED_AT_MAX = 40
-    PATIENCE = 200              # messages over the budget before the wire is cut
+    PONG_FRAME = 0x8A
+    CONTROL_MAX = 125           # of a control frame's payload; picows holds peers to it
+    PONG_KEY = -1               # the hub's keys are above 0
+    PATIENCE = 200              # more messages over the budget than within: wire is cut
+    NORMAL = 1000
     PROTOCOL_ERROR = 1002
     UNSUPPORTED_DATA = 1003
+    ABNORMAL_CLOSURE = 1006
     INVALID_TEXT = 1007
     MESSAGE_TOO_BIG = 1009
     SLOW_CONSUMER = 4008
     RATE_LIMITED = 4029
+    CODES_END = 5000
 
 
 cdef double ANSWER_WITHIN_S = 1.0
@@ -73,6 +79,21 @@ cdef size_t put_header(char* end, size_t size) noexcept nogil:
     for i in range(2, header):
         at[i] = <uint8_t>(size >> (8 * (header - 1 - i)))
     return header
+
+
+cdef int answer_to_close(WSFrame frame) except -1:
+    """Return the code to answer a close frame with: its own, if that may travel.
+
+    RFC 6455 section 7.4: not below 1000, not 1006, and nothing from 5000 on; picows
+    has refused the other reserved ones.
+    """
+    cdef int code
+    if frame.payload_size == 0:
+        return NORMAL
+    code = <int>frame.get_close_code()
+    if code < NORMAL or code == ABNORMAL_CLOSURE or code >= CODES_END:
+        return PROTOCOL_ERROR
+    return code
 
 
 def frame(bytes payload not None):
@@ -218,12 +239,20 @@ cdef class Wire(WSListener):
             self.close(UNSUPPORTED_DATA, "messages are JSON text")
         elif kind == WSMsgType.PING:
             if self._in_budget():
-                transport.send_pong(frame.get_payload_as_bytes())
+                self._pong(frame)
         elif kind == WSMsgType.CLOSE:
-            self.close(frame.get_close_code())
+            self.close(answer_to_close(frame))
             transport.disconnect(True)
         elif not self._in_budget():         # a pong nobody asked for
             return
+
+    cdef int _pong(self, WSFrame ping) except -1:
+        """Answer *ping*; of several that wait for a slow reader only the latest."""
+        cdef char[2 + CONTROL_MAX] pong
+        pong[0] = <char>PONG_FRAME
+        pong[1] = <char>ping.payload_size
+        memcpy(pong + 2, ping.payload_ptr, ping.payload_size)
+        return self.write(pong, 2 + ping.payload_size, PONG_KEY)
 
     cdef int _fragment(self, WSFrame frame, bint first) except -1:
         """Add a part; RFC 6455 section 5.4 says which may follow which."""
@@ -292,14 +321,17 @@ cdef class Wire(WSListener):
         self.refilled_s = now_s
         if self.tokens >= 1:
             self.tokens -= 1
-            self.over_budget = 0
+            self.told = False
+            if self.over_budget:
+                self.over_budget -= 1
             return True
         counters.rate_limited += 1
         self.over_budget += 1
-        if self.over_budget == 1:
-            self.on_over_budget()
-        elif self.over_budget > PATIENCE:
+        if self.over_budget > PATIENCE:
             self.close(RATE_LIMITED, "far too many messages")
+        elif not self.told:
+            self.told = True
+            self.on_over_budget()
         return False
 
     # -- out ---------------------------------------------------------------------

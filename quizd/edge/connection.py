@@ -55,11 +55,11 @@ class Life(Protocol):
     """Who counts connections."""
 
     def opened(self, connection: "Connection") -> None:
-        """The connection is up."""
+        """Note that the connection is up."""
         ...
 
     def gone(self, connection: "Connection") -> None:
-        """The connection is down."""
+        """Note that the connection is down."""
         ...
 
 

@@ -5,6 +5,7 @@ import random
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from picows import WSUpgradeRequest
@@ -25,6 +26,7 @@ from quizd.owner.runner import Runner
 from quizd.settings import Settings
 
 KEEP_ALIVE_S = 30
+ASGI = Callable[..., Any]
 REST_SOCKETS = 1000
 
 
@@ -40,6 +42,8 @@ class Edge:
         timeouts = settings.timeouts
         self.wheel = Wheel(timeouts.ping_interval_s, timeouts.pong_timeout_s)
         self.connections = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     def subscribe(self, runner: Runner) -> Hub:
         """Make the hub of a session; a reloaded session gets a new one."""
@@ -49,7 +53,7 @@ class Edge:
 
     # -- the port ----------------------------------------------------------------
 
-    async def listen(self, http: Any, owner: Owner) -> list[str]:
+    async def listen(self, http: ASGI, owner: Owner) -> list[str]:
         """Open the port; return the addresses it listens on.
 
         Raises ``OSError`` where the port is taken or the certificate unreadable.
@@ -108,11 +112,14 @@ class Edge:
     def opened(self, connection: Connection) -> None:
         """Count a connection, and look after it."""
         self.connections += 1
+        self._empty.clear()
         self.wheel.add(connection)
 
     def gone(self, _: Connection) -> None:
         """Count a connection off."""
         self.connections -= 1
+        if not self.connections:
+            self._empty.set()
 
     # -- leaving -----------------------------------------------------------------
 
@@ -123,9 +130,8 @@ class Edge:
         spread_ms = round(drain_s * 1000)
         for hub in self._hubs.values():
             hub.say_reconnect(lambda: random.randint(0, spread_ms), "restart")  # noqa: S311 - spreads load
-        until_s = asyncio.get_running_loop().time() + drain_s
-        while self.connections and asyncio.get_running_loop().time() < until_s:
-            await asyncio.sleep(0.05)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), drain_s)
         for hub in self._hubs.values():
             hub.close_all(Close.GOING_AWAY)
         self.wheel.stop()
@@ -135,7 +141,7 @@ def _admit(gate: Gate, request: WSUpgradeRequest) -> Admitted:
     return gate.admit(request.path.decode("latin-1"), request.headers)
 
 
-def http_config(app: Any) -> Config:
+def http_config(app: ASGI) -> Config:
     """Return uvicorn's settings for our own server, loaded."""
     config = Config(
         app,
@@ -161,7 +167,6 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:
     return context
 
 
-def _address(listening: Any) -> str:
-    sock: socket.socket = listening
+def _address(sock: socket.socket) -> str:
     host, port = sock.getsockname()[:2]
     return f"{host}:{port}" if sock.family is socket.AF_INET else f"[{host}]:{port}"

@@ -10,7 +10,7 @@ connections are closed with 1013 and get the picture when they are back.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -30,7 +30,7 @@ class Job:
     *done* is told how long it took, in seconds.
     """
 
-    to: Callable[[], list[Wire]]
+    to: Callable[[], Sequence[Wire]]
     what: bytes | Personal
     seq: int = 0
     key: int = 0
@@ -61,6 +61,7 @@ class FanOut:
             self._drop_elder(job.key)
         if len(self._jobs) >= JOBS_MAX:
             self._jobs.clear()
+            self._wires = None
             self._overflow()
             return
         self._jobs.append(job)
@@ -104,7 +105,7 @@ class FanOut:
         if job.done is not None:
             job.done(perf_counter() - self._started_s)
 
-    def _rotated(self, wires: list[Wire]) -> list[Wire]:
+    def _rotated(self, wires: Sequence[Wire]) -> list[Wire]:
         self._place = (self._place + GOLDEN) % 1.0
         first = int(self._place * len(wires))
-        return wires[first:] + wires[:first]
+        return [*wires[first:], *wires[:first]]

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from quizd._fast.fanout import Personal, result_payload, send_results
-from quizd._fast.wire import Wire, frame
+from quizd._fast.wire import frame
 from quizd.codes import Close, Refused
 from quizd.edge.connection import Connection, Visit
 from quizd.edge.fanout import FanOut, Job
@@ -33,15 +33,17 @@ class Hub:
     def __init__(self, runner: Runner, settings: Settings) -> None:
         self.runner = runner
         self._settings = settings
-        self._players: list[Wire] = []
-        self._hosts: list[Wire] = []
-        self._wire_of: list[Wire | None] = []
+        self._players: list[Connection] = []
+        self._hosts: list[Connection] = []
+        self._wire_of: list[Connection | None] = []
         self._fan_out = FanOut(lambda: self.close_all(Close.TRY_AGAIN_LATER))
         self._fan_out_ms = 0.0
         self._last_board: list[fx.Standing] = []
         self._joined: deque[int] = deque(maxlen=settings.participants.joined_names)
         self._left = 0
-        self._board = self._merged(self._send_board, settings.leaderboard.max_per_second)
+        self._board = self._merged(
+            self._send_board, settings.leaderboard.max_per_second
+        )
         self._crowd = self._merged(
             self._send_crowd, settings.participants.changed_per_second
         )
@@ -106,9 +108,9 @@ class Hub:
             self.runner.went(index)
             self._host.touch()
 
-    def _drop(self, connection: Any) -> None:
+    def _drop(self, connection: Connection) -> None:
         """Take a player's wire off the list, the last one taking its place."""
-        last: Any = self._players.pop()
+        last = self._players.pop()
         if last is not connection:
             self._players[connection.place] = last
             last.place = connection.place
@@ -146,11 +148,11 @@ class Hub:
         for wire in [*self._players, *self._hosts]:
             wire.send(frame(encode.reconnect(after_ms(), reason)))
 
-    def _wire(self, participant: int) -> Wire | None:
+    def _wire(self, participant: int) -> Connection | None:
         known = participant < len(self._wire_of)
         return self._wire_of[participant] if known else None
 
-    def _everybody(self) -> list[Wire]:
+    def _everybody(self) -> list[Connection]:
         return self._players + self._hosts
 
     def _broadcast(self, text: bytes, seq: int) -> None:

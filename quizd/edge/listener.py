@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import cast
 
 from picows import (
+    WSCloseCode,
     WSFrame,
     WSListener,
     WSMsgType,
@@ -22,9 +23,12 @@ from picows import (
     WSUpgradeResponse,
 )
 from picows.common import WSUpgradeResponseWithListener
-from picows.picows import WSProtocol
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not in its stub
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 from quizd.edge.admission import (
@@ -97,15 +101,15 @@ class Door(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the deadline."""
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._port.at_door.add(self)
         if self._port.crowded():
             self._refuse(b"503 Service Unavailable\r\nretry-after: %d" % RETRY_AFTER_S)
             return
         loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(self._port.handshake_s, transport.abort)
+        self._deadline = loop.call_later(self._port.handshake_s, self._transport.abort)
 
     def connection_lost(self, _: Exception | None) -> None:
         """Stop the deadline."""
@@ -133,7 +137,9 @@ class Door(asyncio.Protocol):
 
     def _refuse(self, status: bytes) -> None:
         self._transport.write(
-            b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            b"HTTP/1.1 "
+            + status
+            + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
         )
         self._transport.close()
 
@@ -162,17 +168,22 @@ class HttpConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Serve REST; give a request for a WebSocket back to the door."""
         idle = self._arriving is None and not self._busy()
-        if idle and data.startswith(WS_PATHS):
+        if idle and begins_upgrade(data):
             self._leave(data)
             return
         if idle:
-            self._arriving = self.loop.call_later(
-                self._port.request_s, self.transport.abort
-            )
+            # The application answers for a body that is late; who does not even read
+            # that is cut a little later.
+            late_s = self._port.request_s + ANSWER_WITHIN_S
+            self._arriving = self.loop.call_later(late_s, self.transport.abort)
         super().data_received(data)
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Pass over an ``Upgrade`` to something else, as anybody may (RFC 9110, 7.8)."""
+
     def _busy(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first one
+        return cycle is not None and not cycle.response_complete
 
     def _leave(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
@@ -183,7 +194,7 @@ class HttpConnection(HttpToolsProtocol):
         door.data_received(data)
 
     def on_message_complete(self) -> None:
-        """The request is here."""
+        """Note that the request is here."""
         self._stop_arriving()
         super().on_message_complete()
 
@@ -198,7 +209,7 @@ class HttpConnection(HttpToolsProtocol):
             self._arriving = None
 
 
-class TurnedAway(WSListener):  # type: ignore[misc]
+class TurnedAway(WSListener):
     """Says why, and closes."""
 
     def __init__(self, turned: Turned) -> None:
@@ -206,7 +217,8 @@ class TurnedAway(WSListener):  # type: ignore[misc]
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Close with the code; the line goes when the peer has answered, or soon."""
-        transport.send_close(self._turned.code, self._turned.why)
+        code = cast("WSCloseCode", int(self._turned.code))
+        transport.send_close(code, self._turned.why)
         loop = asyncio.get_running_loop()
         loop.call_later(ANSWER_WITHIN_S, transport.disconnect)
 
@@ -214,6 +226,11 @@ class TurnedAway(WSListener):  # type: ignore[misc]
         """Take the peer's close frame as the end."""
         if frame.msg_type == WSMsgType.CLOSE:
             transport.disconnect()
+
+
+def begins_upgrade(data: bytes) -> bool:
+    """Tell whether a request that begins with *data* is for a WebSocket, or may be."""
+    return data.startswith(WS_PATHS) or any(path.startswith(data) for path in WS_PATHS)
 
 
 def normalised(head: bytes) -> bytes:
@@ -231,36 +248,37 @@ def normalised(head: bytes) -> bytes:
     return head[: found.start(1)] + b" Upgrade" + head[found.end(1) :]
 
 
-def feed(protocol: Any, data: bytes) -> None:
+def feed(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
     """Give *data* to a buffered protocol as if it had come from the socket."""
     at = 0
     while at < len(data):
-        room = protocol.get_buffer(-1)
+        room = cast("memoryview", protocol.get_buffer(-1))
         part = data[at : at + len(room)]
         room[: len(part)] = part
         at += len(part)
         protocol.buffer_updated(len(part))
 
 
-def websocket_protocol(port: Port) -> Any:
+def websocket_protocol(port: Port) -> asyncio.BufferedProtocol:
     """Make picows' protocol for one connection; the arguments are by position."""
-    return WSProtocol(
+    protocol: asyncio.BufferedProtocol = WSProtocol(
         None,  # host and port: a client's
         None,  # path: a client's
-        False,  # noqa: FBT003 - not a client
+        False,  # not a client
         lambda request: _answer_to(port, request),
         QUIET,
-        True,  # noqa: FBT003 - disconnect on an exception
+        True,  # disconnect on an exception
         None,  # the handshake's deadline was the door's
-        False,  # noqa: FBT003 - pings are the wheel's
+        False,  # pings are the wheel's
         0,
         0,
         0,
-        False,  # noqa: FBT003 - pongs are the wire's, within its budget
+        False,  # pongs are the wire's, within its budget
         port.message_bytes,
         None,  # extra headers: a client's
         READ_BUFFER_BYTES,
     )
+    return protocol
 
 
 QUIET = QuietLogger()
@@ -284,6 +302,7 @@ def _refusal(turned: Turned) -> WSUpgradeResponse:
     headers = {}
     if turned.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    return WSUpgradeResponse.create_error_response(
+    response: WSUpgradeResponse = WSUpgradeResponse.create_error_response(
         turned.status, turned.why.encode(), headers
     )
+    return response

@@ -15,22 +15,29 @@ class Presence:
 
     def __init__(self) -> None:
         self.connected: set[int] = set()
+        self._forgotten: set[int] = set()
         self._leaving: deque[tuple[int, int]] = deque()
         self._left: dict[int, int] = {}
 
     def came(self, participant: int) -> None:
         """Count *participant* as connected."""
+        if participant in self._forgotten:
+            return
         self.connected.add(participant)
         self._left.pop(participant, None)
 
     def went(self, participant: int, now_ms: int) -> None:
         """Count *participant* as gone, after the grace."""
+        self.expire(now_ms)
+        if participant in self._forgotten:
+            return
         self.connected.discard(participant)
         self._left[participant] = now_ms + GRACE_MS
         self._leaving.append((now_ms + GRACE_MS, participant))
 
     def forget(self, participant: int) -> None:
-        """Don't wait for *participant* any more: removed."""
+        """Don't wait for *participant* any more: removed, and never back."""
+        self._forgotten.add(participant)
         self.connected.discard(participant)
         self._left.pop(participant, None)
 

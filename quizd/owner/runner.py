@@ -122,9 +122,7 @@ class Runner:
     def post(self, event: ev.AnswerSubmitted) -> None:
         """Queue an answer; the participant's connection is told what it comes to."""
         if len(self._waiting) >= self._limits.waiting:
-            self.subscriber.refuse(
-                event.participant, Refused(Reason.SHARD_UNAVAILABLE)
-            )
+            self.subscriber.refuse(event.participant, Refused(Reason.SHARD_UNAVAILABLE))
             return
         self._waiting.append(Waiting(event, None))
         self.wake()
@@ -371,7 +369,9 @@ class Tick:
         return self._session.state.current
 
 
-def _failing(reply: asyncio.Future[Any], error: Refused) -> Callable[[Subscriber], None]:
+def _failing(
+    reply: asyncio.Future[Any], error: Refused
+) -> Callable[[Subscriber], None]:
     def fail(_: Subscriber) -> None:
         if not reply.done():
             reply.set_exception(error)

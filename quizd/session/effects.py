@@ -66,7 +66,7 @@ class AnnouncePause(Broadcast):
 
 @dataclass(frozen=True, slots=True)
 class AnnounceResume(Broadcast):
-    """The clock goes on; ``end_ms`` of the open question, ``starts_ms`` of a countdown."""
+    """The clock goes on: ``end_ms`` of the question, ``starts_ms`` of a countdown."""
 
     at_ms: int
     end_ms: int | None

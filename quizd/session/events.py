@@ -121,7 +121,7 @@ class HostEnded(HostCommand):
 
 @dataclass(frozen=True, slots=True)
 class OutageNoticed(Event):
-    """The session was without an owner from ``since_ms`` on; that time is given back."""
+    """Nobody owned the session from ``since_ms`` on; that time is given back."""
 
     since_ms: int
     lead_ms: int = 0

@@ -127,13 +127,10 @@ class LiveSession:
 
     def _free_name(self, name: str) -> str:
         """Return *name*, or *name* with the first number nobody has: ``Ann (2)``."""
-        uses = self.state.name_uses
-        number = uses.get(name.casefold(), 0) + 1
-        free = name
-        while free.casefold() in uses:
-            free = f"{name} ({number})"
-            number += 1
-        return free
+        folded = name.casefold()
+        if folded not in self.state.taken_names:
+            return name
+        return f"{name} ({self.state.free_number(folded)})"
 
     # -- answers ---------------------------------------------------------------
 

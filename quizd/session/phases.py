@@ -1,4 +1,4 @@
-"""The phases of a live session, and which event may come in which: the rules as data."""
+"""The phases of a live session, and which event may come when: the rules as data."""
 
 from enum import StrEnum
 

@@ -90,15 +90,26 @@ def picture(
 
 def own(state: State, participant: int) -> Own:
     """Return where *participant*, an index, stands."""
-    still_open = state.active_phase is Phase.QUESTION
     return Own(
         participant_id=state.participant_ids[participant],
         name=state.names[participant],
         score=state.board.score(participant),
         rank=state.board.rank(participant),
         of=state.participants,
-        streak=state.sheet.streak(participant, still_open) if state.sheet else 0,
+        streak=streak(state, participant),
     )
+
+
+def streak(state: State, participant: int) -> int:
+    """Return the correct answers in a row of *participant*, as far as shown.
+
+    With ``feedback: on_close`` an open question must not tell by it what is right.
+    """
+    still_open = state.active_phase is Phase.QUESTION
+    if still_open and not state.immediate:
+        closed = state.sheets[:-1]
+        return closed[-1].streak(participant, False) if closed else 0
+    return state.sheet.streak(participant, still_open) if state.sheet else 0
 
 
 def open_question(

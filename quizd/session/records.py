@@ -15,6 +15,7 @@ import orjson
 VERSION = 1
 OLDEST_VERSION = 1
 HEADER = struct.Struct("<BBI")
+AT_BYTES = 8
 
 
 class BadRecord(ValueError):  # noqa: N818 - says what the thing is
@@ -98,13 +99,16 @@ class AnswersAccepted(Record):
 
     def body(self) -> bytes:
         """Return the instant (i64) and the packed answers."""
-        return self.at_ms.to_bytes(8, "little", signed=True) + self.packed
+        return self.at_ms.to_bytes(AT_BYTES, "little", signed=True) + self.packed
 
     @classmethod
     def from_body(cls, body: bytes) -> "AnswersAccepted":
-        """Make the record again from :meth:`body`."""
-        at_ms = int.from_bytes(body[:8], "little", signed=True)
-        return cls(at_ms=at_ms, packed=body[8:])
+        """Make the record again from :meth:`body`; raise ``BadRecord``."""
+        if len(body) < AT_BYTES:
+            msg = f"{cls.__name__}: cut short"
+            raise BadRecord(msg)
+        at_ms = int.from_bytes(body[:AT_BYTES], "little", signed=True)
+        return cls(at_ms=at_ms, packed=body[AT_BYTES:])
 
 
 @dataclass(frozen=True, slots=True)

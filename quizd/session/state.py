@@ -43,7 +43,8 @@ class State:
         self.names: list[str] = []
         self.index_of: dict[str, int] = {}
         self.by_key: dict[str, int] = {}
-        self.name_uses: dict[str, int] = {}
+        self.taken_names: set[str] = set()
+        self.free_numbers: dict[str, int] = {}
         self.removed: set[int] = set()
         self.banned: set[str] = set()
         self.sheets: list[Sheet] = []
@@ -105,9 +106,25 @@ class State:
         self.index_of[record.participant_id] = index
         if record.key:
             self.by_key[record.key] = index
-        folded = record.name.casefold()
-        self.name_uses[folded] = self.name_uses.get(folded, 0) + 1
+        self._take_name(record.name.casefold())
         return (fx.WelcomeParticipant(index), fx.RefreshBoard())
+
+    def _take_name(self, name: str) -> None:
+        """Remember *name*, and for ``ann (2)`` which number of ``ann`` is free now.
+
+        Looking for that number only when it is wanted would take, in a class where
+        everybody is called the same, the square of the time.
+        """
+        self.taken_names.add(name)
+        base = name.rpartition(" (")[0]
+        number = self.free_number(base)
+        while f"{base} ({number})" in self.taken_names:
+            number += 1
+            self.free_numbers[base] = number
+
+    def free_number(self, name: str) -> int:
+        """Return the first number that nobody has behind *name*, casefolded."""
+        return self.free_numbers.get(name, 2)
 
     def _countdown_started(self, record: rec.CountdownStarted) -> Effects:
         self.phase = Phase.STARTING

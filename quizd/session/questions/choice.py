@@ -150,7 +150,7 @@ def check_options(options: tuple[str, ...], correct: tuple[str, ...]) -> None:
     for texts, what in ((options, "option"), (correct, "correct option")):
         doubled = {text for text in texts if texts.count(text) > 1}
         if doubled:
-            msg = f"{what} {sorted(doubled)[0]!r} is given twice"
+            msg = f"{what} {min(doubled)!r} is given twice"
             raise ValueError(msg)
     for text in correct:
         if text not in options:
