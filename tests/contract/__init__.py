@@ -1,0 +1,1 @@
+"""Contract suites: one for each interface, run against all its implementations."""
