@@ -4,7 +4,7 @@ Commands import what they need when they run, so that ``quizd --help`` is quick.
 """
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -31,6 +31,14 @@ ConfigFile = Annotated[
     ),
 ]
 
+Port = Annotated[
+    int | None, typer.Option("--port", help="TCP port to listen on; 0: any free one.")
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", metavar="DIR", help="Folder of database and secrets."),
+]
+
 
 def read_settings(
     config_file: Path | None,
@@ -50,9 +58,97 @@ def fail(*lines: str) -> NoReturn:
     raise typer.Exit(1)
 
 
+quiz = typer.Typer(no_args_is_help=True, help="Quizzes: import and list them.")
+app.add_typer(quiz, name="quiz")
+
+
+@quiz.command("import")
+def quiz_import(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Quiz files (JSON), or shipped names."),
+    ],
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Check quiz files and store them; with one that is wrong none is stored.
+
+    A name that is no file is looked for among the quizzes that quizd ships.
+    """
+    from quizd.shelf import import_quizzes
+
+    settings = read_settings(config, _overrides(None, data_dir))
+    _or_fail(lambda: import_quizzes(settings, files, typer.echo))
+
+
+@quiz.command("list")
+def quiz_list(
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    shipped: Annotated[
+        bool, typer.Option("--shipped", help="List what quizd ships instead.")
+    ] = False,
+) -> None:
+    """List the stored quizzes, or those that quizd ships."""
+    from quizd.shelf import list_quizzes, list_shipped
+
+    settings = read_settings(config, _overrides(None, data_dir))
+    if shipped:
+        list_shipped(typer.echo)
+    else:
+        _or_fail(lambda: list_quizzes(settings, typer.echo))
+
+
 @app.callback()
 def quizd() -> None:
     """Run live quizzes: one port for players, hosts and their programs."""
+
+
+@app.command()
+def serve(
+    config: ConfigFile = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; open sessions go on at the next start."""
+    from quizd import log
+    from quizd.app import run
+
+    settings = read_settings(config, _overrides(port, data_dir))
+    log.configure(settings.log.level, settings.log.format)
+    _or_fail(lambda: run(settings))
+
+
+@app.command()
+def demo(
+    config: ConfigFile = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    bots: Annotated[
+        int, typer.Option(min=0, max=1000, help="Simulated players that play along.")
+    ] = 0,
+) -> None:
+    """Serve, with a quiz that is always open, and print how to join it."""
+    from quizd import log
+    from quizd.demo import run
+
+    settings = read_settings(config, _overrides(port, data_dir))
+    log.configure("warning", settings.log.format)
+    _or_fail(lambda: run(settings, bots))
+
+
+def _overrides(port: int | None, data_dir: Path | None) -> dict[str, dict[str, object]]:
+    return {"server": {"port": port}, "data": {"dir": data_dir}}
+
+
+def _or_fail(job: Callable[[], None]) -> None:
+    """Do *job*; print what keeps it from being done, and exit with 1."""
+    from quizd.journal.base import JournalUnavailable
+
+    try:
+        job()
+    except (OSError, ValueError, JournalUnavailable) as error:
+        fail(f"quizd: {error}")
 
 
 @app.command("check-config")

@@ -1,0 +1,224 @@
+"""The one place where the parts are joined: a shard, from its settings.
+
+Order matters at both ends. Starting: the journal, then the sessions it remembers,
+and only then the port. Stopping: the port, the connections, the sessions, the journal.
+"""
+
+import asyncio
+import gc
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from quizd import __version__, metrics
+from quizd.accounts.tokens import Tokens, private_file, secret_from
+from quizd.api.app import create_app
+from quizd.api.services import Services
+from quizd.clock import SystemClock
+from quizd.edge.edge import Edge
+from quizd.journal.base import Journal
+from quizd.journal.memory import MemoryJournal
+from quizd.journal.sqlite import SqliteJournal
+from quizd.log import get_logger
+from quizd.owner.owner import Owner, OwnerSettings
+from quizd.owner.runner import Limits
+from quizd.settings import Settings
+from quizd.store.base import Quizzes
+from quizd.store.engine import sqlite_engine
+from quizd.store.quizzes import StoredQuizzes
+
+DATABASE = "quizd.sqlite3"
+AUTHOR_TOKEN = "author.token"  # noqa: S105 - a file's name
+
+# A thread that has committed gets the interpreter back this soon beside a busy loop;
+# the default, 5 ms, would be most of an acknowledgement's time.
+SWITCH_INTERVAL_S = 0.0005
+
+log = get_logger(__name__)
+
+
+class Shard:
+    """One process: a port, the sessions it owns, a journal and a store."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+        self.author_token = author_token(settings.data.dir)
+        ttl_s = settings.auth.token_ttl_h * 3600
+        self.tokens = Tokens(secret_from(settings.secret_path), ttl_s)
+        self.journal = make_journal(settings)
+        self.quizzes = make_store(settings)
+        self.edge = Edge(settings, self.tokens, self.clock)
+        self.owner = Owner(
+            self.journal, self.clock, owner_settings(settings), self.edge.subscribe
+        )
+        self.addresses: list[str] = []
+        self.leaving = False
+
+    async def start(self) -> None:
+        """Bring back what the journal remembers, then open the port.
+
+        Raises ``OSError`` where the port can't be had, and what the journal raises
+        where the data directory can't be used.
+        """
+        await self.journal.start()
+        await self.quizzes.start()
+        recovered = await self.owner.start()
+        metrics.REGISTRY.register(metrics.GaugeCollector(self._gauges()))
+        self.addresses = await self.edge.listen(
+            create_app(self._services()), self.owner
+        )
+        # What is alive now stays; the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        log.info(
+            "listening",
+            addresses=self.addresses,
+            recovered=recovered,
+            version=__version__,
+            journal=self.journal.durability,
+        )
+
+    async def stop(self) -> None:
+        """Leave in peace: nobody is cut off without a word, nothing is lost."""
+        self.leaving = True
+        await self.edge.close(self.settings.timeouts.drain_s)
+        await self.owner.stop()
+        await self.quizzes.stop()
+        await self.journal.stop()
+        log.info("stopped")
+
+    @property
+    def url(self) -> str:
+        """The address that people are told."""
+        server = self.settings.server
+        scheme = "https" if server.tls_certificate else "http"
+        return server.public_url or f"{scheme}://{self.addresses[0]}"
+
+    def _services(self) -> Services:
+        return Services(
+            owner=self.owner,
+            quizzes=self.quizzes,
+            tokens=self.tokens,
+            clock=self.clock,
+            settings=self.settings,
+            author_token=self.author_token,
+            version=__version__,
+            registry=metrics.REGISTRY,
+            not_ready=lambda: "leaving" if self.leaving else "",
+            durability=self.journal.durability,
+        )
+
+    def _gauges(self) -> list[tuple[str, str, Callable[[], float]]]:
+        return [
+            (
+                "quizd_edge_connections",
+                "Open WebSockets.",
+                lambda: self.edge.connections,
+            ),
+            ("quizd_owner_sessions", "Open sessions.", lambda: len(self.owner)),
+            (
+                "quizd_owner_failures",
+                "Sessions that failed and were reloaded from the journal.",
+                lambda: self.owner.failures,
+            ),
+            (
+                "quizd_journal_waiting_batches",
+                "Batches that wait for a commit.",
+                lambda: self.journal.depth,
+            ),
+            (
+                "quizd_edge_dead_connections",
+                "Connections dropped because a ping went unanswered.",
+                lambda: self.edge.wheel.dropped,
+            ),
+        ]
+
+
+def make_journal(settings: Settings) -> Journal:
+    """Return the journal that *settings* ask for."""
+
+    def on_commit(seconds: float, _batches: int) -> None:
+        metrics.COMMIT_SECONDS.observe(seconds)
+
+    if settings.journal.kind == "memory":
+        return MemoryJournal(on_commit=on_commit)
+    return SqliteJournal(settings.data.dir / DATABASE, on_commit=on_commit)
+
+
+def make_store(settings: Settings) -> Quizzes:
+    """Return the store of quizzes, in the journal's file or, like it, in memory."""
+    in_memory = settings.journal.kind == "memory"
+    return StoredQuizzes(
+        sqlite_engine(None if in_memory else settings.data.dir / DATABASE)
+    )
+
+
+def owner_settings(settings: Settings) -> OwnerSettings:
+    """Return the owner's part of *settings*."""
+    limits = settings.limits
+    return OwnerSettings(
+        sessions=limits.sessions,
+        capacity=limits.participants_per_session,
+        renew_ms=settings.journal.renew_ms,
+        runner=Limits(limits.inbox, settings.play.lead_min_ms),
+    )
+
+
+def author_token(data_dir: Path) -> str:
+    """Return the token that lets people write and host quizzes, made on first use."""
+    path = data_dir / AUTHOR_TOKEN
+    return private_file(path, secrets.token_urlsafe(24).encode()).decode()
+
+
+Beside = Callable[[Shard], Coroutine[Any, Any, None]]
+
+
+async def serve(settings: Settings, beside: Beside | None = None) -> None:
+    """Run a shard until SIGTERM or SIGINT, and *beside* it what is given.
+
+    When that fails, the shard is stopped and the failure raised.
+    """
+    shard = Shard(settings)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(shard.stop)
+        await shard.start()
+        told = asyncio.create_task(_told_to_leave())
+        tasks = [told, *([asyncio.create_task(beside(shard))] if beside else [])]
+        stack.push_async_callback(_cancel, tasks)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()
+
+
+async def _told_to_leave() -> None:
+    """Wait for SIGTERM or SIGINT; a second one ends the process the usual way."""
+    leave = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, leave.set)
+    try:
+        await leave.wait()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def run(settings: Settings, beside: Beside | None = None) -> None:
+    """Run a shard in a new event loop until it is told to stop."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with suppress(KeyboardInterrupt):
+        uvloop.run(serve(settings, beside))
