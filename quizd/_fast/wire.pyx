@@ -182,8 +182,9 @@ cdef class Wire(WSListener):
         self.transport = transport
         self.socket = transport._socket
         self.secure = transport.is_secure
-        # High water at zero: anything the transport has to keep pauses us.
-        transport.underlying_transport.set_write_buffer_limits(0)
+        # As low as it goes: anything the transport has to keep pauses us. Plain
+        # transports pause above the mark, those of TLS already at it.
+        transport.underlying_transport.set_write_buffer_limits(1 if self.secure else 0)
         transport.request = None
         transport.response = None
         self.on_open()

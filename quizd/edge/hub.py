@@ -49,6 +49,10 @@ class Hub:
         )
         self._host = self._merged(self._send_host_state, HOST_STATES_PER_S)
 
+    def _touch_hosts(self) -> None:
+        if self._hosts:
+            self._host.touch()
+
     def _merged(self, send: Callable[[State], None], per_second: float) -> Merged:
         """Merge calls; *send* gets a state that is durable."""
         return Merged(lambda: self._ask(send), per_second)
@@ -78,7 +82,7 @@ class Hub:
         )
         resumed = (visit.epoch, visit.after) == (state.epoch, state.seq)
         connection.send(frame(encode.welcome(picture, resumed=resumed)))
-        self._host.touch()
+        self._touch_hosts()
 
     def _enter(self, connection: Connection, visit: Visit) -> None:
         if visit.participant is None:
@@ -106,7 +110,7 @@ class Hub:
             self._wire_of[index] = None
             self._drop(connection)
             self.runner.went(index)
-            self._host.touch()
+            self._touch_hosts()
 
     def _drop(self, connection: Connection) -> None:
         """Take a player's wire off the list, the last one taking its place."""
@@ -167,7 +171,7 @@ class Hub:
 
     def _show_question(self, effect: fx.ShowQuestion) -> None:
         self._broadcast(encode.show_question(effect), effect.seq)
-        self._host.touch()
+        self._touch_hosts()
 
     def _announce_pause(self, effect: fx.AnnouncePause) -> None:
         self._broadcast(encode.announce_pause(effect), effect.seq)
@@ -183,7 +187,7 @@ class Hub:
             lambda front: Personal(front, effect.ranking, effect.sheet),
             effect.seq,
         )
-        self._host.touch()
+        self._touch_hosts()
 
     def _end(self, effect: fx.AnnounceEnd) -> None:
         # Nothing follows the end, so the state is still the one that it left.
@@ -235,7 +239,7 @@ class Hub:
         self._board.touch()
 
     def _refresh_host(self, _: fx.RefreshHost) -> None:
-        self._host.touch()
+        self._touch_hosts()
 
     # -- latest values -----------------------------------------------------------
 
@@ -257,7 +261,7 @@ class Hub:
         self._left = 0
         job = Job(self._everybody, frame(text), key=PARTICIPANTS_KEY)
         self._fan_out.put(job)
-        self._host.touch()
+        self._touch_hosts()
 
     def _send_host_state(self, state: State) -> None:
         if self._hosts:

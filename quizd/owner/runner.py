@@ -82,6 +82,7 @@ class Runner:
         self._waiting: deque[Waiting] = deque()
         self._open: set[asyncio.Future[Any]] = set()
         self._looks: deque[Callable[[State], None]] = deque()
+        self._busy = False
         self._awake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self.loop = asyncio.get_running_loop()
@@ -144,9 +145,11 @@ class Runner:
         return reply
 
     def look(self, look: Callable[[State], None]) -> None:
-        """Call *look* with a state that is durable, soon."""
-        self._looks.append(look)
-        self.wake()
+        """Call *look* with a state that is durable: now, or when the tick is done."""
+        if self._busy:
+            self._looks.append(look)
+        else:
+            look(self.state)
 
     def _watch(self, reply: asyncio.Future[Any]) -> None:
         self._open.add(reply)
@@ -171,17 +174,18 @@ class Runner:
     def notice_outage(self, outage: ev.OutageNoticed) -> None:
         """Decide, before anything else, that nobody ran the session for a while."""
         self._waiting.appendleft(Waiting(outage, None))
+        self._busy = True
         self.wake()
 
     def came(self, participant: int) -> None:
         """Note that a player's line is up."""
         self.presence.came(participant)
-        self.wake()
 
     def went(self, participant: int) -> None:
         """Note that a player's line is down."""
         self.presence.went(participant, self._clock.now_ms())
-        self.wake()
+        if self.state.phase is Phase.QUESTION:
+            self.wake()
 
     # -- the tick ----------------------------------------------------------------
 
@@ -195,6 +199,7 @@ class Runner:
 
     async def tick(self) -> None:
         """Decide what waits, commit it, let its effects out."""
+        self._busy = True
         tick = Tick(self, self._clock.now_ms())
         tick.decide_all(self.inbox, self._waiting)
         if tick.records:
@@ -202,6 +207,7 @@ class Runner:
         tick.release(self.subscriber)
         while self._looks:
             self._looks.popleft()(self.state)
+        self._busy = False
         if self.state.phase is Phase.ENDED and not self.ended.done():
             self.ended.set_result(None)
 
