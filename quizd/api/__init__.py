@@ -1,0 +1,1 @@
+"""The REST API: joining, playing without a socket, hosting, quizzes, health."""

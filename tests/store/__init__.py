@@ -1,0 +1,1 @@
+"""Tests of the store's own parts; what every store promises is in the contract."""
