@@ -10,7 +10,7 @@ from quizd.clock import SystemClock
 from quizd.quizfile import json_format
 from quizd.session.quiz import Quiz
 from quizd.settings import Settings
-from quizd.store.base import QuizSummary, Quizzes
+from quizd.store.base import QUIZ_ID, QUIZ_ID_WANTED, QuizSummary, Quizzes
 
 PAGE = 100
 Say = Callable[[str], None]
@@ -75,7 +75,12 @@ def _read(name: str) -> Quiz:
 
 
 def _quiz_id(name: str) -> str:
-    return Path(name).stem
+    """Return the file's name without its ending; raise ``ValueError`` if it's no id."""
+    quiz_id = Path(name).stem
+    if not QUIZ_ID.fullmatch(quiz_id):
+        msg = f"{name}: as an id, the file's name {QUIZ_ID_WANTED}"
+        raise ValueError(msg)
+    return quiz_id
 
 
 def _described(quiz: Quiz) -> str:

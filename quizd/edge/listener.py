@@ -179,7 +179,7 @@ class HttpConnection(HttpToolsProtocol):
         super().data_received(data)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Pass over an ``Upgrade`` to something else, as anybody may (RFC 9110, 7.8)."""
+        """Pass over an ``Upgrade`` to something else (RFC 9110 section 7.8)."""
 
     def _busy(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # none before the first one

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from quizd.clock import Clock
 from quizd.codes import Close, Reason, Refused
-from quizd.journal.base import Journal, JournalUnavailable, SessionEntry
+from quizd.journal.base import Fenced, Journal, JournalUnavailable, SessionEntry
 from quizd.log import get_logger
 from quizd.owner.runner import Limits, Runner
 from quizd.owner.subscriber import Subscriber
@@ -25,7 +25,9 @@ from quizd.session.quiz import Quiz
 from quizd.session.state import State
 
 KEEP_ENDED_MS = 600_000
-RELOADS_IN_A_ROW = 3
+FAILURES_MAX = 3
+FAILURES_MS = 60_000
+RELOAD_RETRY_S = 0.5
 FIRST_EPOCH = 1
 PIN_DIGITS = 6
 
@@ -48,8 +50,8 @@ class Slot:
 
     runner: Runner
     task: asyncio.Task[None] | None = None
-    finishing: asyncio.Future[None] | None = None
-    reloads: int = 0
+    finishing: asyncio.Task[None] | None = None
+    failed_ms: list[int] = field(default_factory=list)
 
 
 class Owner:
@@ -97,7 +99,8 @@ class Owner:
             tasks.append(self._keeper)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        finishing = [s.finishing for s in self._slots.values() if s.finishing]
+        await asyncio.gather(*tasks, *finishing, return_exceptions=True)
         for slot in self._slots.values():
             slot.runner.abandon()
 
@@ -241,12 +244,28 @@ class Owner:
             log.exception("session_failed", session_id=state.session_id)
         runner.abandon()
         runner.subscriber.close_all(Close.SERVICE_RESTART)
-        slot.reloads += 1
-        if slot.reloads > RELOADS_IN_A_ROW:
+        if self._fails_too_often(slot):
             log.error("session_given_up", session_id=state.session_id)
             self._forget(state.session_id)
             return
-        await self._take_over(await self._journal.entry(state.session_id))
+        await self._reload(state.session_id)
+
+    def _fails_too_often(self, slot: Slot) -> bool:
+        now_ms = self._clock.now_ms()
+        recent = [at_ms for at_ms in slot.failed_ms if at_ms > now_ms - FAILURES_MS]
+        slot.failed_ms = [*recent, now_ms]
+        return len(slot.failed_ms) > FAILURES_MAX
+
+    async def _reload(self, session_id: str) -> None:
+        """Take the session over from its journal, as soon as that can be read."""
+        while True:
+            try:
+                await self._take_over(await self._journal.entry(session_id))
+            except JournalUnavailable as error:
+                log.warning("journal_unavailable", error=str(error))
+                await asyncio.sleep(RELOAD_RETRY_S)
+            else:
+                return
 
     def _on_ended(self, slot: Slot) -> None:
         state = slot.runner.state
@@ -254,8 +273,14 @@ class Owner:
         self._pins.pop(state.pin, None)
         self._ended.append((self._clock.now_ms(), state.session_id))
         log.info("session_ended", session_id=state.session_id, quiz_id=state.quiz_id)
-        finish = self._journal.finish(state.session_id, slot.runner.term)
-        slot.finishing = asyncio.ensure_future(finish)
+        slot.finishing = asyncio.create_task(self._finish(slot.runner))
+
+    async def _finish(self, runner: Runner) -> None:
+        """Mark the session as ended; one that is not is found ended at the start."""
+        try:
+            await self._journal.finish(runner.state.session_id, runner.term)
+        except (JournalUnavailable, Fenced) as error:
+            log.warning("session_not_marked_as_ended", error=str(error))
 
     def _forget(self, session_id: str) -> None:
         slot = self._slots.pop(session_id)

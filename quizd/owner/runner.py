@@ -83,6 +83,7 @@ class Runner:
         self._open: set[asyncio.Future[Any]] = set()
         self._looks: deque[Callable[[State], None]] = deque()
         self._busy = False
+        self._abandoned = False
         self._awake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self.loop = asyncio.get_running_loop()
@@ -112,7 +113,7 @@ class Runner:
         :class:`quizd.codes.Refused`, ``shard_unavailable`` where the queue is full.
         """
         reply: asyncio.Future[int | None] = self.loop.create_future()
-        if len(self._waiting) >= self._limits.waiting:
+        if self._abandoned or len(self._waiting) >= self._limits.waiting:
             reply.set_exception(Refused(Reason.SHARD_UNAVAILABLE))
             return reply
         self._watch(reply)
@@ -140,12 +141,17 @@ class Runner:
             except Exception as error:  # noqa: BLE001 - it is the reader's own
                 reply.set_exception(error)
 
+        if self._abandoned:
+            reply.set_exception(Refused(Reason.SHARD_UNAVAILABLE))
+            return reply
         self._watch(reply)
         self.look(answer)
         return reply
 
     def look(self, look: Callable[[State], None]) -> None:
         """Call *look* with a state that is durable: now, or when the tick is done."""
+        if self._abandoned:
+            return
         if self._busy:
             self._looks.append(look)
         else:
@@ -156,7 +162,8 @@ class Runner:
         reply.add_done_callback(self._open.discard)
 
     def abandon(self) -> None:
-        """Tell all who wait that this runner answers no more."""
+        """Tell all who wait, and who will ask, that this runner answers no more."""
+        self._abandoned = True
         self._cancel_timer()
         self._waiting.clear()
         self._looks.clear()

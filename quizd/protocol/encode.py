@@ -147,8 +147,9 @@ def welcome(picture: pic.Picture, *, resumed: bool) -> bytes:
         "serverTime": iso(picture.now_ms),
         "participants": picture.participants,
         "you": _own(own) if own else {"role": "host"},
-        "leaderboard": board(picture.leaderboard),
     }
+    if picture.leaderboard:
+        payload["leaderboard"] = board(picture.leaderboard)
     if picture.starts_ms is not None:
         payload["startsAt"] = iso(picture.starts_ms)
     if picture.question is not None:

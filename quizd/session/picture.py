@@ -49,7 +49,7 @@ class OpenQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A whole session as one reader may see it."""
+    """A whole session as one reader may see it; no board before the first question."""
 
     session_id: str
     quiz_id: str
@@ -71,6 +71,7 @@ def picture(
 ) -> Picture:
     """Return what *participant* (``None``: a host) sees at *now_ms*."""
     starting = state.phase is Phase.STARTING
+    before = state.active_phase in (Phase.LOBBY, Phase.STARTING)
     return Picture(
         session_id=state.session_id,
         quiz_id=state.quiz_id,
@@ -84,7 +85,7 @@ def picture(
         starts_ms=state.deadline_ms if starting else None,
         own=None if participant is None else own(state, participant),
         question=open_question(state, participant, now_ms),
-        leaderboard=top(state, board_size),
+        leaderboard=() if before else top(state, board_size),
     )
 
 
