@@ -36,6 +36,12 @@ def pytest_configure() -> None:
             del os.environ[name]
 
 
+def pytest_collection_finish() -> None:
+    """Keep what is there now out of every later collection, which is one a test."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     """Fail a test whose loop was left with an exception, after its fixtures ended."""

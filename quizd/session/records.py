@@ -7,7 +7,7 @@ of the body u32 (little-endian). The body is JSON, but for answers, which are pa
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
 import orjson
@@ -31,7 +31,7 @@ class Record:
 
     def body(self) -> bytes:
         """Return the record's fields as JSON."""
-        return orjson.dumps(asdict(self))
+        return orjson.dumps(self)
 
     @classmethod
     def from_body(cls, body: bytes) -> "Record":
