@@ -9,8 +9,8 @@ import gc
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from quizd.store.engine import sqlite_engine
 from quizd.store.quizzes import StoredQuizzes
 
 DATABASE = "quizd.sqlite3"
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 AUTHOR_TOKEN = "author.token"  # noqa: S105 - a file's name
 
 # A thread that has committed gets the interpreter back this soon beside a busy loop;
@@ -187,10 +188,12 @@ async def serve(settings: Settings, beside: Beside | None = None) -> None:
     """
     shard = Shard(settings)
     async with AsyncExitStack() as stack:
+        leave = stack.enter_context(_told_to_leave())
         stack.push_async_callback(shard.stop)
         await shard.start()
-        told = asyncio.create_task(_told_to_leave())
-        tasks = [told, *([asyncio.create_task(beside(shard))] if beside else [])]
+        tasks = [asyncio.create_task(leave.wait())]
+        if beside is not None:
+            tasks.append(asyncio.create_task(beside(shard)))
         stack.push_async_callback(_cancel, tasks)
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
@@ -198,20 +201,23 @@ async def serve(settings: Settings, beside: Beside | None = None) -> None:
                 task.result()
 
 
-async def _told_to_leave() -> None:
-    """Wait for SIGTERM or SIGINT; a second one ends the process the usual way."""
+@contextmanager
+def _told_to_leave() -> Iterator[asyncio.Event]:
+    """Set the event at SIGTERM or SIGINT; a second one ends the process at once."""
     leave = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, leave.set)
-    try:
-        await leave.wait()
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+
+    def told() -> None:
+        leave.set()
+        for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)
 
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, told)
+    yield leave
 
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

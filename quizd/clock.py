@@ -5,6 +5,7 @@ All instants are integer milliseconds since the Unix epoch (UTC).
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -64,5 +65,10 @@ class ManualClock:
 
 def iso(at_ms: int) -> str:
     """Return *at_ms* as ISO 8601 UTC text, such as ``2026-01-31T09:30:00.000Z``."""
-    moment = datetime.fromtimestamp(at_ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
+    return f"{_second(at_ms // 1000)}.{at_ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(at_s: int) -> str:
+    """Return the part that all instants of a second share: most are of this one."""
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%dT%H:%M:%S}"

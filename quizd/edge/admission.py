@@ -66,7 +66,7 @@ class Gate:
         self._check_origin(headers)
         if self.connections() >= self.connections_max:
             raise Turned("too many connections", status=503)
-        query = dict(parse_qsl(urlsplit(target).query))
+        query = dict(parse_qsl(target.partition("?")[2]))
         token = query.get("token") or _bearer(headers)
         try:
             runner, visit = self._visit(query, token)

@@ -120,6 +120,7 @@ class Server:
         """Send SIGTERM, wait, and hold it to a clean exit."""
         if self._process is not None and self._process.returncode is None:
             await self._end(signal.SIGTERM)
+            assert self._process.returncode == 0, self.log
 
     async def _end(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -154,10 +155,10 @@ class Server:
         self, quiz: str, name: str, api: httpx.AsyncClient | None = None
     ) -> dict[str, Any]:
         """Join *quiz* as *name*; return what joining gives."""
-        async with self.api() as own:
-            answer = await (api or own).post(
-                f"/quizzes/{quiz}/join", json={"participantName": name}
-            )
+        if api is None:
+            async with self.api() as own:
+                return await self.join(quiz, name, own)
+        answer = await api.post(f"/quizzes/{quiz}/join", json={"participantName": name})
         assert answer.status_code == httpx.codes.OK, answer.text
         ticket: dict[str, Any] = answer.json()
         return ticket
