@@ -8,6 +8,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Some linters start others by name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 CORE := $(wildcard quizd/_fast/*.pyx quizd/_fast/*.pxd quizd/_fast/*.h)
 CHECKED := quizd tests $(wildcard bench)
 

@@ -125,6 +125,16 @@ class Shard:
             ),
             ("quizd_owner_sessions", "Open sessions.", lambda: len(self.owner)),
             (
+                "quizd_owner_waiting_events",
+                "Answers and other events that wait for their session's tick.",
+                lambda: sum(runner.waiting for runner in self.owner.runners()),
+            ),
+            (
+                "quizd_owner_answers_refused",
+                "Answers that found their session's queue full.",
+                lambda: sum(r.inbox.refused for r in self.owner.runners()),
+            ),
+            (
                 "quizd_owner_failures",
                 "Sessions that failed and were reloaded from the journal.",
                 lambda: self.owner.failures,
@@ -191,7 +201,7 @@ async def serve(settings: Settings, beside: Beside | None = None) -> None:
         leave = stack.enter_context(_told_to_leave())
         stack.push_async_callback(shard.stop)
         await shard.start()
-        tasks = [asyncio.create_task(leave.wait())]
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(leave.wait())]
         if beside is not None:
             tasks.append(asyncio.create_task(beside(shard)))
         stack.push_async_callback(_cancel, tasks)

@@ -7,7 +7,7 @@ never gets to see the status of a refused one.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from quizd.accounts.tokens import Grant, Role, Tokens
 from quizd.clock import Clock

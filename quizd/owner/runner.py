@@ -95,6 +95,11 @@ class Runner:
         return self._term
 
     @property
+    def waiting(self) -> int:
+        """How many answers and other events wait for the next tick."""
+        return len(self.inbox) + len(self._waiting)
+
+    @property
     def state(self) -> State:
         """The session's state; only right inside :meth:`read` and effects."""
         return self.session.state
