@@ -1,0 +1,1 @@
+"""Tests of the owner side: ticks, recovery, presence."""

@@ -1,0 +1,285 @@
+"""Sessions that fail: fenced off, met by a bug, or left without their journal."""
+
+import asyncio
+
+import pytest
+
+from quizd.codes import Close, Reason, Refused
+from quizd.journal.base import JournalUnavailable
+from quizd.owner.owner import FAILURES_MAX, FAILURES_MS
+from quizd.session import effects as fx
+from quizd.session import events as ev
+from quizd.session import records as rec
+from quizd.session.live import DECIDE
+from quizd.session.state import State
+from tests.owner.stage import (
+    Stage,
+    answering,
+    in_virtual_time,
+    join,
+    pass_ms,
+    settle,
+    soon,
+    state_of,
+    submitted,
+)
+from tests.session.play import quiz, single
+
+QUESTION_MS = 20_000
+
+
+def broken(*_: object) -> list[rec.Record]:
+    """Decide nothing, being a bug."""
+    raise RuntimeError("a bug")
+
+
+async def fail(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, quiz_id: str = "colours"
+) -> None:
+    """Let the session of *quiz_id* meet a bug."""
+    with monkeypatch.context() as patch:
+        patch.setitem(DECIDE, ev.HostLocked, broken)
+        failed = stage.owner.find(quiz_id).submit(ev.HostLocked())
+        await settle()
+    assert isinstance(failed.exception(), Refused)
+
+
+# -- fenced ------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_fenced_session_is_reloaded_and_nobody_told_a_lie() -> None:
+    """Who waited is refused, the lines are closed, and the journal is read again."""
+    async with Stage() as stage:
+        runner = await stage.opened("Ann")
+        other = await stage.opened("Ben", quiz_id="other")
+        witness, session_id = stage.witness(runner), runner.state.session_id
+        await stage.journal.claim(session_id, stage.clock.now_ms() + 1)
+        heard = len(witness.heard)
+        waiting = [runner.submit(join(name)) for name in ("Cem", "Dia")]
+        await settle()
+        for reply in waiting:
+            error = reply.exception()
+            assert isinstance(error, Refused)
+            assert error.reason is Reason.SHARD_UNAVAILABLE
+        assert witness.closed == [Close.SERVICE_RESTART]
+        assert len(witness.heard) == heard
+        again = stage.owner.find("colours")
+        assert again is not runner
+        assert await soon(again.read(lambda state: list(state.names))) == ["Ann"]
+        assert await submitted(again, join("Cem")) == 1
+        assert stage.owner.find("other") is other
+        assert stage.witness(other).closed == []
+        assert stage.owner.failures == 1
+
+
+@in_virtual_time
+async def test_a_batch_of_a_fenced_owner_changes_nothing() -> None:
+    """What it decided in vain is not in the session that comes back."""
+    async with Stage() as stage:
+        runner = await stage.asking("Ann")
+        stage.journal.hold()
+        lost = runner.submit(answering(0, "green", stage.clock.now_ms()))
+        await settle()
+        claim = asyncio.ensure_future(
+            stage.journal.claim(runner.state.session_id, stage.clock.now_ms() + 1)
+        )
+        lock = runner.submit(ev.HostLocked())
+        await settle()
+        stage.journal.release()
+        await settle()
+        assert lost.result() == 0
+        assert isinstance(lock.exception(), Refused)
+        await claim
+        again = stage.owner.find("colours")
+        answered, locked = await soon(
+            again.read(lambda state: (state.sheets[0].answered, state.locked))
+        )
+        assert (answered, locked) == (1, False)
+
+
+# -- bugs --------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_bug_costs_its_session_a_reload_and_others_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The session comes back as it was before the event that it could not decide."""
+    async with Stage() as stage:
+        runner = await stage.asking("Ann", "Ben")
+        other = await stage.opened("Zoe", quiz_id="other")
+        await submitted(runner, answering(0, "green", stage.clock.now_ms()))
+        witness, before = stage.witness(runner), await state_of(runner)
+        with monkeypatch.context() as patch:
+            patch.setitem(DECIDE, ev.HostLocked, broken)
+            joined = runner.submit(join("Cem"))
+            locked = runner.submit(ev.HostLocked())
+            await settle()
+        for reply in (joined, locked):
+            error = reply.exception()
+            assert isinstance(error, Refused)
+            assert error.reason is Reason.SHARD_UNAVAILABLE
+        assert witness.closed == [Close.SERVICE_RESTART]
+        again = stage.owner.find("colours")
+        assert again is not runner
+        assert await state_of(again) == before
+        await submitted(again, ev.HostLocked())
+        assert stage.owner.failures == 1
+        assert stage.owner.find("other") is other
+        assert await submitted(other, join("Yan")) == 1
+        assert stage.witness(other).closed == []
+
+
+@in_virtual_time
+async def test_a_bug_in_telling_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was durable is in the session that comes back, told by its picture."""
+    async with Stage() as stage:
+        runner = await stage.opened("Ann")
+
+        def clumsy(_: object) -> None:
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(stage.witness(runner), "release", clumsy)
+        joined = runner.submit(join("Ben"))
+        await settle()
+        assert isinstance(joined.exception(), Refused)
+        again = stage.owner.find("colours")
+        assert await soon(again.read(lambda state: list(state.names))) == ["Ann", "Ben"]
+
+
+@in_virtual_time
+async def test_a_question_goes_on_after_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time is moved by no more than the reload took, and its end is met."""
+    async with Stage() as stage:
+        runner = await stage.asking("Ann", "Ben")
+        opened_ms = stage.clock.now_ms()
+        await pass_ms(5000)
+        with monkeypatch.context() as patch:
+            patch.setitem(DECIDE, ev.HostLocked, broken)
+            locked = runner.submit(ev.HostLocked())
+            await settle()
+        assert isinstance(locked.exception(), Refused)
+        again = stage.owner.find("colours")
+        await pass_ms(60_000)
+        closed_ms = stage.witness(again).when(fx.RevealQuestion)[0]
+        assert 0 <= closed_ms - opened_ms - QUESTION_MS <= 500
+
+
+@in_virtual_time
+async def test_a_session_that_always_fails_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After some reloads in a row nobody finds it; the others play on."""
+    async with Stage() as stage:
+        await stage.asking("Ann", definition=quiz(single(time_s=1)))
+        other = await stage.opened("Zoe", quiz_id="other")
+        monkeypatch.setitem(DECIDE, ev.DeadlinePassed, broken)
+        await pass_ms(60_000)
+        assert stage.owner.failures == FAILURES_MAX + 1
+        assert stage.owner.find_open("colours") is None
+        assert stage.owner.runners() == [other]
+        assert await submitted(other, join("Yan")) == 1
+
+
+@in_virtual_time
+async def test_whoever_waits_for_a_reload_finds_the_next_runner() -> None:
+    """From the failure on, the old runner takes nothing and says so."""
+    async with Stage() as stage:
+        runner = await stage.opened("Ann")
+        await stage.journal.claim(runner.state.session_id, stage.clock.now_ms() + 1)
+        failed = runner.submit(join("Ben"))
+        await settle()
+        assert isinstance(failed.exception(), Refused)
+        again = stage.owner.session(runner.state.session_id)
+        assert await submitted(again, join("Ben")) == 1
+
+
+@in_virtual_time
+async def test_failures_that_lie_far_apart_are_not_added_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bug now and then is a reload each time, and no end of the session."""
+    async with Stage() as stage:
+        await stage.opened("Ann")
+        for number in range(3 * FAILURES_MAX):
+            await fail(stage, monkeypatch)
+            await pass_ms(FAILURES_MS)
+            again = stage.owner.find("colours")
+            assert await submitted(again, join(f"Ben {number}")) == number + 1
+        assert stage.owner.failures == 3 * FAILURES_MAX
+
+
+# -- without the journal -----------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_reload_waits_for_its_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Away when the session fails, back later: the session comes back, too."""
+    async with Stage() as stage:
+        runner = await stage.opened("Ann")
+        claim, left = stage.journal.claim, [3]
+
+        async def away(session_id: str, now_ms: int) -> object:
+            left[0] -= 1
+            if left[0] >= 0:
+                raise JournalUnavailable("away")
+            return await claim(session_id, now_ms)
+
+        monkeypatch.setattr(stage.journal, "claim", away)
+        await fail(stage, monkeypatch)
+        assert stage.owner.find("colours") is runner
+        await pass_ms(5000)
+        again = stage.owner.find("colours")
+        assert again is not runner
+        assert await submitted(again, join("Ben")) == 1
+
+
+@in_virtual_time
+async def test_a_runner_that_was_given_up_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until the session is back, whoever asks is refused at once."""
+    async with Stage() as stage:
+        runner = await stage.opened("Ann")
+
+        async def away(*_: object) -> None:
+            raise JournalUnavailable("away")
+
+        looked: list[State] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(stage.journal, "claim", away)
+            await fail(stage, monkeypatch)
+            joining = runner.submit(join("Ben"))
+            reading = runner.read(lambda state: len(state.names))
+            runner.look(looked.append)
+            for reply in (joining, reading):
+                error = reply.exception()
+                assert isinstance(error, Refused)
+                assert error.reason is Reason.SHARD_UNAVAILABLE
+        await pass_ms(5000)
+        assert looked == []
+        assert await submitted(stage.owner.find("colours"), join("Ben")) == 1
+
+
+@in_virtual_time
+async def test_an_end_that_can_t_be_marked_is_marked_at_the_next_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The session is over all the same, and nothing is left in the loop."""
+    async with Stage() as stage:
+        runner = await stage.opened("Ann")
+
+        async def away(*_: object) -> None:
+            raise JournalUnavailable("away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(stage.journal, "finish", away)
+            await submitted(runner, ev.HostEnded())
+            await settle()
+        assert stage.owner.find_open("colours") is None
+        session_id = runner.state.session_id
+        assert not (await stage.journal.entry(session_id)).ended
+        await stage.die()
+        assert await stage.come_back() == 1
+        assert (await stage.journal.entry(session_id)).ended
