@@ -11,7 +11,7 @@ leaves room for answers in between. A wire that already has a broadcast, because
 picture contained it, is passed over: ``wire.seq`` says so.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint8_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 from libc.time cimport gmtime_r, time_t, tm
@@ -82,7 +82,9 @@ def iso(int64_t at_ms):
     return text[:24].decode("ascii")
 
 
-cdef inline size_t put_key(char* at, const char* key, size_t size, int64_t value) noexcept nogil:
+cdef inline size_t put_key(
+    char* at, const char* key, size_t size, int64_t value
+) noexcept nogil:
     memcpy(at, key, size)
     return size + put_int(at + size, value)
 
@@ -279,7 +281,8 @@ cdef size_t put_result(
     char* at, bytes question, Sheet sheet, Board board, uint32_t participant
 ) except 0:
     cdef Entry entry = sheet.standing(participant)
-    cdef size_t size = put_text(at, b'{"type":"answer_result","payload":{"questionId":', 48)
+    cdef size_t size = put_text(at, b'{"type":"answer_result",', 24)
+    size += put_text(at + size, b'"payload":{"questionId":', 24)
     size += put_text(at + size, <const char*>question, len(question))
     size += put_text(at + size, b',"accepted":true,"receivedAt":"', 31)
     size += put_iso(at + size, entry.received_ms)

@@ -251,7 +251,9 @@ class Hub:
         payload = {"leaderboard": encode.board(pic.lines(state, top))}
         front = encode.front("leaderboard_changed", payload, version=state.version)
         personal = Personal(front, state.board.freeze(), None)
-        self._fan_out.put(Job(lambda: self._players, personal, key=BOARD_KEY))
+        self._fan_out.put(
+            Job(lambda: self._players, personal, key=BOARD_KEY, done=self._board.took)
+        )
         text = encode.message("leaderboard_changed", payload, version=state.version)
         self._to_hosts(text, BOARD_KEY)
 
@@ -259,8 +261,14 @@ class Hub:
         text = encode.participants_changed(state, self._joined, self._left)
         self._joined.clear()
         self._left = 0
-        job = Job(self._everybody, frame(text), key=PARTICIPANTS_KEY)
-        self._fan_out.put(job)
+        self._fan_out.put(
+            Job(
+                self._everybody,
+                frame(text),
+                key=PARTICIPANTS_KEY,
+                done=self._crowd.took,
+            )
+        )
         self._touch_hosts()
 
     def _send_host_state(self, state: State) -> None:

@@ -88,9 +88,19 @@ class Owner:
         for entry in entries:
             self._clock.not_before(entry.alive_ms)
         for entry in entries:
-            await self._take_over(entry)
+            await self._recover(entry)
         self._keeper = asyncio.create_task(self._keep())
         return len(entries)
+
+    async def _recover(self, entry: SessionEntry) -> None:
+        """Take a session over; one whose records are damaged costs no other one."""
+        try:
+            await self._take_over(entry)
+        except rec.BadRecord as error:
+            self.failures += 1
+            log.error(  # noqa: TRY400 - the text says it all
+                "session_unreadable", session_id=entry.session_id, error=str(error)
+            )
 
     async def stop(self) -> None:
         """Stop running; the journal has everything for whoever comes next."""
@@ -159,13 +169,9 @@ class Owner:
         Raises ``Refused: session_full`` at the ceiling of sessions and
         ``shard_unavailable`` where the journal takes nothing.
         """
-        lock = self._opening.setdefault(quiz_id, asyncio.Lock())
-        async with lock:
+        async with self._opening.setdefault(quiz_id, asyncio.Lock()):
             runner = self.find_open(quiz_id)
-            if runner is None:
-                runner = await self._open(quiz_id, quiz, quiz_version)
-        self._opening.pop(quiz_id, None)
-        return runner
+            return runner or await self._open(quiz_id, quiz, quiz_version)
 
     async def _open(self, quiz_id: str, quiz: Quiz, quiz_version: int) -> Runner:
         if len(self) >= self._settings.sessions:
@@ -264,13 +270,15 @@ class Owner:
             except JournalUnavailable as error:
                 log.warning("journal_unavailable", error=str(error))
                 await asyncio.sleep(RELOAD_RETRY_S)
+            except rec.BadRecord:
+                log.exception("session_given_up", session_id=session_id)
+                return self._forget(session_id)
             else:
-                return
+                return None
 
     def _on_ended(self, slot: Slot) -> None:
         state = slot.runner.state
-        self._open_quizzes.pop(state.quiz_id, None)
-        self._pins.pop(state.pin, None)
+        self._close_address(state)
         self._ended.append((self._clock.now_ms(), state.session_id))
         log.info("session_ended", session_id=state.session_id, quiz_id=state.quiz_id)
         slot.finishing = asyncio.create_task(self._finish(slot.runner))
@@ -282,14 +290,21 @@ class Owner:
         except (JournalUnavailable, Fenced) as error:
             log.warning("session_not_marked_as_ended", error=str(error))
 
+    def _close_address(self, state: State) -> None:
+        """Let quiz and pin be another session's, unless they are already."""
+        for addresses, address in (
+            (self._open_quizzes, state.quiz_id),
+            (self._pins, state.pin),
+        ):
+            if addresses.get(address) == state.session_id:
+                del addresses[address]
+
     def _forget(self, session_id: str) -> None:
         slot = self._slots.pop(session_id)
         state = slot.runner.state
-        if self._open_quizzes.get(state.quiz_id) == session_id:
-            del self._open_quizzes[state.quiz_id]
+        self._close_address(state)
         if self._last_of_quiz.get(state.quiz_id) == session_id:
             del self._last_of_quiz[state.quiz_id]
-        self._pins.pop(state.pin, None)
         slot.runner.subscriber.close_all(Close.NORMAL)
         if slot.task is not None:
             slot.task.cancel()

@@ -3,6 +3,7 @@
 import pytest
 
 from quizd.codes import Refused
+from quizd.journal.memory import MemoryJournal
 from quizd.owner.presence import GRACE_MS
 from quizd.session import effects as fx
 from quizd.session import events as ev
@@ -44,6 +45,21 @@ async def test_a_lobby_survives_a_restart() -> None:
         assert await state_of(again) == before
         assert again.term > runner.term
         assert await submitted(again, join("Zoe", "key")) == 2
+
+
+@in_virtual_time
+async def test_a_damaged_log_keeps_no_other_session_from_coming_back() -> None:
+    """It is told in the log and counted; everybody else plays on."""
+    async with Stage() as stage:
+        await stage.opened("Ann", "Ben")
+        journal: MemoryJournal = stage.journal
+        await MemoryJournal.create(journal, "broken", "other", "100", b"\x01\xff", 1)
+        await stage.die()
+        await stage.come_back()
+        assert stage.owner.find("colours").state.names == ["Ann", "Ben"]
+        assert stage.owner.failures == 1
+        with pytest.raises(Refused, match="session_not_found"):
+            stage.owner.find("other")
 
 
 @in_virtual_time
