@@ -1,5 +1,6 @@
 """Build of the compiled core; everything declarative is in pyproject.toml."""
 
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -8,13 +9,19 @@ from setuptools import Extension, setup
 # No -march: a wheel built here must run on any machine of the architecture.
 CFLAGS = ["-O3", "-fno-semantic-interposition", "-Wno-unreachable-code"]
 
+# The load generator is built in a checkout only; a wheel holds quizd alone.
+FOLDERS = ["quizd/_fast"]
+if "bdist_wheel" not in sys.argv:
+    FOLDERS += ["bench/floors", "bench/load"]
+
 extensions = [
     Extension(
         name=".".join(source.with_suffix("").parts),
         sources=[str(source)],
         extra_compile_args=CFLAGS,
     )
-    for source in sorted(Path("quizd/_fast").glob("*.pyx"))
+    for folder in FOLDERS
+    for source in sorted(Path(folder).glob("*.pyx"))
 ]
 
 setup(

@@ -41,6 +41,8 @@ AUTHOR_TOKEN = "author.token"  # noqa: S105 - a file's name
 # the default, 5 ms, would be most of an acknowledgement's time.
 SWITCH_INTERVAL_S = 0.0005
 
+GC_THRESHOLDS = (50_000, 20, 100)
+
 log = get_logger(__name__)
 
 
@@ -75,9 +77,11 @@ class Shard:
         self.addresses = await self.edge.listen(
             create_app(self._services()), self.owner
         )
-        # What is alive now stays; the collector need not look at it again.
+        # What is alive now stays; the collector need not look at it again. Connections
+        # live long as well, so looking at the young after every 700 finds nothing.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         log.info(
             "listening",
             addresses=self.addresses,
