@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Some linters start others by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-CORE := $(wildcard quizd/_fast/*.pyx quizd/_fast/*.pxd quizd/_fast/*.h)
+CORE := $(wildcard quizd/_fast/*.p[yx][xd] bench/*/*.p[yx][xd])
 CHECKED := quizd tests $(wildcard bench)
 
 .DEFAULT_GOAL := help

@@ -1,0 +1,1 @@
+"""Measuring instruments: not part of the installed package."""

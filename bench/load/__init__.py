@@ -1,0 +1,1 @@
+"""The load generator: compiled clients, and processes that hold thousands of them."""
