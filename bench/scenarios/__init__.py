@@ -1,0 +1,1 @@
+"""Scenarios: each measures one thing, and tells whether its target is held."""

@@ -1,0 +1,172 @@
+"""What an answer costs, and how soon it is acknowledged.
+
+Two games are played. In the first everybody answers as fast as the server can take it:
+its rate is the greatest load, and its CPU time per answer, between the first that was
+due and the last result, is compared with a bare picows server that echoes as many
+bytes at the same rate. Boards are merged to one in ten seconds there, since a board to
+everybody is a fan-out and not an answer.
+
+In the second, answers come at half of that rate, boards go out to everybody as often
+as quizd sends them by itself, and the acknowledgement's latency counts: from the
+moment an answer was due, by a schedule that doesn't wait for the server.
+
+Every player checks all that it sees, and all ranks are held against all scores: a
+violation, or an answer without its result, fails the run.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bench.floors.child import Child
+from bench.load.driver import Behaviour, Crowd, run_game
+from bench.load.figures import EchoResult, GameResult
+from bench.load.fleet import Violations
+from bench.load.raw import Lines, echo
+from bench.load.tickets import Address
+from bench.scenarios.base import (
+    Data,
+    Figure,
+    Options,
+    Outcome,
+    Scenario,
+    Target,
+    latencies,
+    quiz_of,
+)
+from bench.server import QuizServer
+from bench.stats import Median
+
+CPU = Target("P3", 1.5)
+ACKNOWLEDGED = Target("P4", 25)
+RARE_BOARDS = {"leaderboard.max_per_second": 0.1}
+QUESTION_S = 4
+FEWEST_MS = 20.0
+ANSWER_BYTES = len(
+    b'{"type":"answer_submission","payload":{"questionId":"q0",'
+    b'"selectedOption":"north","answeredAt":"2026-01-31T09:30:00.000Z"}}'
+)
+
+
+def game(
+    options: Options,
+    window_ms: float,
+    questions: int,
+    settings: dict[str, object] | None = None,
+) -> GameResult:
+    """Play a game whose answers come within *window_ms* of each question's start."""
+    quiz = quiz_of(questions, QUESTION_S, {"reveal_s": 0.5})
+    behaviour = Behaviour(low_ms=0, high_ms=window_ms)
+    crowd = Crowd(
+        options.players,
+        options.processes,
+        seed=options.seed,
+        progress=options.progress,
+    )
+    with QuizServer(settings) as server:
+        return run_game(server.session(quiz), crowd, behaviour, [server.pid])
+
+
+def bare_echo(options: Options, per_second: float) -> EchoResult:
+    """Have a bare picows server echo answers' bytes at that rate."""
+    with Child.module("bench.floors.picows_echo") as child:
+        lines = Lines(
+            Address("127.0.0.1", child.port),
+            options.players,
+            processes=options.processes,
+            progress=options.progress,
+        )
+        return echo(
+            lines,
+            b"x" * ANSWER_BYTES,
+            per_second=per_second,
+            seconds=min(options.seconds, 4),
+            watch=[child.pid],
+        )
+
+
+def lost(result: GameResult) -> int:
+    """Return how many answers in time had no result."""
+    answered = sum(question.answers_accepted for question in result.questions)
+    sent = sum(question.answers_sent for question in result.questions)
+    return sent - answered - result.counters.get("refused_late", 0)
+
+
+def run(options: Options) -> Outcome:
+    """Play both games and the echo between them."""
+    # As good as at once: the generator sends them in one go, the server batches.
+    fast = game(options, FEWEST_MS, options.rounds, dict(RARE_BOARDS))
+    rates = [question.answers_per_second for question in fast.questions]
+    per_second = Median.of(rates).value
+    bare = bare_echo(options, per_second)
+    half_ms = options.players / (per_second / 2) * 1000
+    calm = game(replace(options, seed=options.seed + 1), half_ms, options.rounds)
+    return outcome(options, fast, bare, calm)
+
+
+def outcome(
+    options: Options, fast: GameResult, bare: EchoResult, calm: GameResult
+) -> Outcome:
+    """Put together what the three runs came to."""
+    data = told(options, fast, bare, calm)
+    figures = [
+        Figure("answers: CPU ÷ a bare echo", data["ratio"], "", CPU),
+        Figure("answers: CPU", data["cpu_us"], "µs each"),
+        Figure("answers: the echo's CPU", data["echo_cpu_us"], "µs each"),
+        Figure("answers: greatest load", data["per_second"], "a second"),
+        Figure(
+            "answers: acknowledged at half of it, p99",
+            data["ack_p99_ms"],
+            "ms",
+            ACKNOWLEDGED,
+        ),
+        Figure(
+            "answers: the load generator's own lag meanwhile, p99",
+            data["generator_lag_p99_ms"],
+            "ms",
+        ),
+        Figure("answers: lost", data["lost"], "", Target("lost", 0)),
+    ]
+    curves = {
+        "answers: acknowledged at half load": calm.acks.curve_ms(),
+        "answers: echo by bare picows": bare.echoes.latency.curve_ms(),
+    }
+    violations = fast.violations + bare.violations + calm.violations
+    if data["lost"]:
+        violations += Violations(data["lost"], ("answers without a result",))
+    return Outcome(data, figures, violations, curves)
+
+
+def told(
+    options: Options, fast: GameResult, bare: EchoResult, calm: GameResult
+) -> Data:
+    """Return what the results file has."""
+    cpu = Median.of([question.answer_cpu_us for question in fast.questions])
+    echo_us = bare.echoes.cpu_us_each
+    return {
+        "players": options.players,
+        "questions": len(fast.questions),
+        "per_second": middle(
+            [question.answers_per_second for question in fast.questions]
+        ),
+        "cpu_us": cpu.value,
+        "cpu_us_low": cpu.low,
+        "cpu_us_high": cpu.high,
+        "echo_cpu_us": echo_us,
+        "echo_per_second": bare.echoes.per_second,
+        "ratio": cpu.value / echo_us,
+        **latencies(calm.acks, "ack_"),
+        "ack_per_second": middle(
+            [question.answers_per_second for question in calm.questions]
+        ),
+        **latencies(calm.lags, "generator_lag_"),
+        "lost": lost(fast) + lost(calm),
+        "violations": fast.violations.count + calm.violations.count,
+    }
+
+
+def middle(values: Sequence[float]) -> float:
+    """Return the median."""
+    return Median.of(values).value
+
+
+ANSWERS = Scenario("answers", __doc__, Options(rounds=10, seconds=4, processes=1), run)

@@ -1,0 +1,80 @@
+"""A player who speaks plain WebSocket or socket.io, one message at a time."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import orjson
+from websockets.sync.client import ClientConnection, connect
+
+from bench.peers.base import Dialect
+
+Message = dict[str, Any]
+PATIENCE_S = 10.0
+
+
+class Player:
+    """A ticket's connection, open within ``with``, and all that has come by it."""
+
+    def __init__(self, ticket: Message, dialect: Dialect) -> None:
+        self.participant_id: str = ticket["participantId"]
+        self.received: list[Message] = []
+        self._wrapped = dialect == "socket.io"
+        url = ticket["wsUrl"] + "&" + urlencode({"token": ticket["token"]})
+        self._connecting = connect(url, compression=None)
+        self.socket: ClientConnection
+
+    def __enter__(self) -> Self:
+        """Connect; raise ``ConnectionRefused`` where socket.io refuses."""
+        self.socket = self._connecting.__enter__()
+        if self._wrapped:
+            self._enter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Go."""
+        self._connecting.__exit__(kind, error, trace)
+
+    def _enter(self) -> None:
+        assert self._text().startswith("0{")
+        self.socket.send("40")
+        assert self._text().startswith("40{")
+
+    def say(self, kind: str, payload: Message) -> None:
+        """Send a message."""
+        text = orjson.dumps({"type": kind, "payload": payload}).decode()
+        self.socket.send(f'42["{kind}",{text}]' if self._wrapped else text)
+
+    def until(self, kind: str, wanted: Callable[[Message], bool] = bool) -> Message:
+        """Read until a message of *kind* whose payload is *wanted* comes."""
+        end_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end_s:
+            message = self._read()
+            self.received.append(message)
+            if message["type"] == kind and wanted(message["payload"]):
+                return message
+        raise AssertionError(f"no {kind} came, but {self.received[-3:]}")
+
+    def _read(self) -> Message:
+        text = self._text()
+        if self._wrapped:
+            assert text.startswith('42["'), text
+            text = text[text.index("{") : text.rindex("}") + 1]
+        message: Message = orjson.loads(text)
+        return message
+
+    def _text(self) -> str:
+        text = self.socket.recv(PATIENCE_S)
+        assert isinstance(text, str)
+        return text
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the broadcasts that came, in order."""
+        return [message["seq"] for message in self.received if "seq" in message]
