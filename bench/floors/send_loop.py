@@ -19,6 +19,7 @@ from bench.floors._send_loop import send_round
 
 KEY = re.compile(rb"\r\nsec-websocket-key: *([^\r\n]+)", re.IGNORECASE)
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
+CLOSE = b"\x88\x00"
 GOLDEN = 0.6180339887498949
 
 
@@ -36,8 +37,11 @@ class Socket(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer the head; what comes later is nobody's business."""
+        """Answer the head, later a close; the rest is nobody's business."""
         if self._number >= 0:
+            if data[0] == CLOSE[0]:
+                self._transport.write(CLOSE)
+                self._transport.close()
             return
         self._head += data
         key = KEY.search(self._head)
@@ -48,7 +52,8 @@ class Socket(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         """Send no more."""
-        self._sockets.pop(self._number, None)
+        if self._number >= 0:
+            del self._sockets[self._number]
 
 
 def accepting(key: bytes) -> bytes:

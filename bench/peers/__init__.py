@@ -26,7 +26,8 @@ server ``42["TYPE",{…}]``                an event. Its one argument is the who
                                          of quizd's protocol, so that what stands
                                          between the first ``{`` and the last ``}``,
                                          both included, is what quizd would have sent
-client ``42["TYPE",{…}]``                the same; a bare payload is taken as well
+client ``42["TYPE",{…}]``                the same; a bare payload is taken as well; what
+                                         is no JSON costs the connection
 server ``2``, client ``3``               ping and pong, every 25 s; without the pong the
                                          connection is closed after 20 s
 ``1``, ``41``                            close, leave the namespace

@@ -12,7 +12,7 @@ from bench.floors.child import Child
 from bench.floors.processes import cpu_s, rss_bytes
 
 HERE = Path(__file__).resolve().parent
-INSTALL_S = 180
+INSTALL_S = 45
 Dialect = Literal["websocket", "socket.io"]
 
 
@@ -173,7 +173,7 @@ def lacks_node(folder: str) -> str:
     for program, package in (("node", "nodejs"), ("npm", "npm")):
         if not shutil.which(program):
             return f"{program} is not installed (Debian: apt-get install {package})"
-    if (HERE / folder / "node_modules").exists():
+    if (HERE / folder / "node_modules" / ".package-lock.json").exists():
         return ""
     return _npm_install(HERE / folder)
 

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
 
 import orjson
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from bench.peers.base import Dialect
@@ -21,16 +23,22 @@ class Player:
     def __init__(self, ticket: Message, dialect: Dialect) -> None:
         self.participant_id: str = ticket["participantId"]
         self.received: list[Message] = []
-        self._wrapped = dialect == "socket.io"
-        url = ticket["wsUrl"] + "&" + urlencode({"token": ticket["token"]})
-        self._connecting = connect(url, compression=None)
         self.socket: ClientConnection
+        self._url = ticket["wsUrl"] + "&" + urlencode({"token": ticket["token"]})
+        self._wrapped = dialect == "socket.io"
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Connect; raise ``ConnectionRefused`` where socket.io refuses."""
-        self.socket = self._connecting.__enter__()
-        if self._wrapped:
-            self._enter()
+        """Connect; raise ``PermissionError`` where the token opens nothing."""
+        try:
+            connecting = connect(self._url, compression=None)
+        except InvalidStatus as refused:
+            raise PermissionError(refused.response.status_code) from refused
+        with ExitStack() as stack:
+            self.socket = stack.enter_context(connecting)
+            if self._wrapped:
+                self._enter_namespace()
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -40,12 +48,14 @@ class Player:
         trace: TracebackType | None,
     ) -> None:
         """Go."""
-        self._connecting.__exit__(kind, error, trace)
+        self._stack.close()
 
-    def _enter(self) -> None:
+    def _enter_namespace(self) -> None:
         assert self._text().startswith("0{")
         self.socket.send("40")
-        assert self._text().startswith("40{")
+        entered = self._text()
+        if not entered.startswith("40{"):
+            raise PermissionError(entered)
 
     def say(self, kind: str, payload: Message) -> None:
         """Send a message."""

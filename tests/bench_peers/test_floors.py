@@ -60,6 +60,8 @@ def test_who_has_gone_is_sent_nothing(floor: Child) -> None:
     with ExitStack() as stack:
         lines = listeners(floor, stack)
         lines[2].close()
+        while floor.ask("stat")["connections"] == LISTENERS:
+            pass
         answer = floor.ask("broadcast", {"bytes": SIZE_BYTES})
         assert answer["deliveries"] == LISTENERS - 1
         for line in (*lines[:2], *lines[3:]):
