@@ -17,8 +17,8 @@ from time import perf_counter
 from quizd._fast.fanout import Personal, send_shared
 from quizd._fast.wire import Wire
 
-SLICE_S = 0.002
-WIRES_A_STEP = 64
+SLICE_S = 0.001
+WIRES_A_STEP = 32
 JOBS_MAX = 256
 GOLDEN = 0.6180339887498949
 
