@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from quizd._fast.fanout import Personal, result_payload, send_results
+from quizd._fast.fanout import Personal, send_results
 from quizd._fast.wire import frame
 from quizd.codes import Close, Refused
 from quizd.edge.connection import Connection, Visit
@@ -298,12 +298,6 @@ class Hub:
             payload["you"] = encode.place(pic.own(state, connection.participant))
         text = encode.message("leaderboard_data", payload, version=state.version)
         connection.send(frame(text))
-
-    def result_of(self, state: State, index: int, participant: int) -> bytes:
-        """Return the ``answer_result`` of *participant* for question *index*."""
-        question = orjson.dumps(state.quiz.question(index).id)
-        board = state.board if state.immediate else None
-        return result_payload(question, state.sheets[index], board, participant)
 
 
 RELEASE: dict[type[fx.Effect], Callable[[Hub, Any], None]] = {
