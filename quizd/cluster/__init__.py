@@ -1,0 +1,1 @@
+"""Shards: ring, membership, link."""
