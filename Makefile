@@ -28,6 +28,7 @@ run: setup ## play: quizd demo on http://127.0.0.1:8080 (ARGS="--bots 20")
 	$(BIN)/quizd demo $(ARGS)
 
 test: setup ## run the whole test suite (ARGS="tests/test_config.py -x")
+	@tests/needs/debian.sh
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: setup ## check style, types and the direction of imports
@@ -53,7 +54,7 @@ bench-50k: setup ## measure 50,000 players in one quiz
 	$(BIN)/python -m bench.players_50k $(ARGS)
 
 test-faults: setup ## kill, stop and cut off parts during play, long
-	$(call need,tests/fault)
+	@tests/needs/debian.sh
 	$(BIN)/python -m pytest tests/fault --timeout 3600 $(ARGS)
 
 binary: setup ## build the one-file executable

@@ -12,17 +12,19 @@ from picows import WSUpgradeRequest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from quizd import sockets
 from quizd._fast.wire import Policy
 from quizd.accounts.tokens import Tokens
 from quizd.clock import SystemClock
 from quizd.codes import Close
 from quizd.edge.admission import Admitted, Gate
+from quizd.edge.arriving import Arrivals
 from quizd.edge.connection import Connection
 from quizd.edge.hub import Hub
 from quizd.edge.listener import Port
 from quizd.edge.wheel import Wheel
-from quizd.owner.owner import Owner
-from quizd.owner.runner import Runner
+from quizd.owner.handle import Handle
+from quizd.owner.sessions import Sessions
 from quizd.settings import Settings
 
 KEEP_ALIVE_S = 30
@@ -45,22 +47,26 @@ class Edge:
         self._empty = asyncio.Event()
         self._empty.set()
 
-    def subscribe(self, runner: Runner) -> Hub:
+    def lines(self, session_id: str, handle: Handle) -> Hub:
         """Make the hub of a session; a reloaded session gets a new one."""
-        hub = Hub(runner, self._settings)
-        self._hubs[runner.state.session_id] = hub
+        hub = Hub(handle, self._settings)
+        self._hubs[session_id] = hub
         return hub
+
+    def forget(self, session_id: str) -> None:
+        """Drop the hub of a session; its connections are closed by then."""
+        self._hubs.pop(session_id, None)
 
     # -- the port ----------------------------------------------------------------
 
-    async def listen(self, http: ASGI, owner: Owner) -> list[str]:
+    async def listen(self, http: ASGI, sessions: Sessions) -> list[str]:
         """Open the port; return the addresses it listens on.
 
         Raises ``OSError`` where the port is taken or the certificate unreadable.
         """
         server, limits = self._settings.server, self._settings.limits
         gate = Gate(
-            owner=owner,
+            sessions=sessions,
             tokens=self._tokens,
             clock=self._clock,
             origins=server.allowed_origins,
@@ -69,6 +75,7 @@ class Edge:
             connections_max=limits.connections,
         )
         port = Port(
+            missing=Arrivals(sessions, self._tokens, self._clock).missing,
             admit=lambda request: _admit(gate, request),
             connect=self._connector(),
             http=http_config(http),
@@ -82,8 +89,9 @@ class Edge:
         context = tls_context(server.tls_certificate, server.tls_key)
         self._server = await asyncio.get_running_loop().create_server(
             port.door,
-            server.host,
-            server.port,
+            **sockets.place(
+                server.host, server.port, share=bool(self._settings.redis.url)
+            ),
             backlog=server.backlog,
             ssl=context,
             ssl_handshake_timeout=self._settings.timeouts.handshake_s

@@ -1,0 +1,1 @@
+"""Processes: the supervisor, its sockets and its controls, units and fronts."""
