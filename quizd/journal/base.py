@@ -17,11 +17,17 @@ answered as a success and kept once. After `Fenced` there is nothing to repeat: 
 owner drops its state and, if it still should, claims the session and reads it again.
 
 Appends of many sessions that arrive while a commit is under way share the next one.
+
+A log need not be kept for ever. An owner saves a **snapshot** now and then, after which
+`Journal.trim` may forget what lies before it. Whoever comes later loads the snapshot
+and reads on behind its index. All batches of a session are chained by hashes (`chain`),
+so that two who have seen the same index can tell whether they have seen the same log.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from types import TracebackType
 from typing import Self
 
@@ -43,12 +49,57 @@ class JournalUnavailable(Exception):  # noqa: N818 - names the state, like HTTP'
     """The storage fails or is full; whether the write was kept is unknown."""
 
 
+class JournalFull(JournalUnavailable):
+    """The storage takes no new session; those that it has may go on."""
+
+
 class Exists(Exception):  # noqa: N818 - a refusal is an answer, not a fault
     """A session of this id has already been created."""
 
 
 class Unknown(LookupError):  # noqa: N818 - a refusal is an answer, not a fault
     """The journal has no session of this id."""
+
+
+class Trimmed(LookupError):  # noqa: N818 - a refusal is an answer, not a fault
+    """The batch asked for has been forgotten; the oldest one left is *first_index*.
+
+    That is one more than the latest index if all have been.
+    """
+
+    def __init__(self, first_index: int) -> None:
+        super().__init__(f"batches before index {first_index} are forgotten")
+        self.first_index = first_index
+
+
+HASH_BYTES = 8
+NO_HASH = b""
+"""The hash of a log without batches."""
+
+
+def chain(previous: bytes, batch: bytes) -> bytes:
+    """Return the hash of a log: BLAKE2b (RFC 7693) of its previous hash and *batch*."""
+    digest = blake2b(previous, digest_size=HASH_BYTES)
+    digest.update(batch)
+    return digest.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a log stands: its owner's term, its latest index, the hash up to there."""
+
+    term: int
+    index: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What stands for the batches up to *index*; *hash* is the log's up to there."""
+
+    index: int
+    hash: bytes
+    parts: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +111,8 @@ class SessionEntry:
     or the claim of an owner that has appended since, or a renewal after these. A
     claim alone does not move it, so that an owner which dies before it has recorded
     the outage does not hide the outage from the next one. The records themselves may
-    tell of a later instant.
+    tell of a later instant. ``owner`` names the process that holds the term, where
+    several share the journal; it is empty where only one can.
     """
 
     session_id: str
@@ -70,6 +122,7 @@ class SessionEntry:
     last_index: int
     ended: bool
     alive_ms: int
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +130,20 @@ class Claim:
     """What the new owner of a session needs: its term and where the log stands.
 
     ``alive_ms`` is the entry's of the moment before: the outage began there.
+    ``last_hash`` is the log's hash up to ``last_index``.
     """
 
     term: int
     last_index: int
     alive_ms: int
+    last_hash: bytes
 
 
 class Journal(ABC):
     """Keeps the batches of sessions; one owner at a time may add to each.
 
-    Instants are milliseconds since the Unix epoch. Every method may raise
+    Instants are milliseconds since the Unix epoch. A journal that several machines
+    share takes its own clock instead of ``now_ms``. Every method may raise
     `JournalUnavailable`; a journal that is not running always does. A session has at
     most one append in flight: the caller sees to it, a second is a `RuntimeError`.
     Cancelling a call does not take back what it has asked for.
@@ -121,7 +177,8 @@ class Journal(ABC):
     ) -> int:
         """Create a session with *batch* at index 1, durably, and own it.
 
-        Returns the term to append under. Raises `Exists` if the id is taken.
+        Returns the term to append under. Raises `Exists` if the id is taken and
+        `JournalFull` if there is no room for new sessions.
         """
 
     @abstractmethod
@@ -138,10 +195,10 @@ class Journal(ABC):
         """Add *batch* at *index*; when this returns it is durable.
 
         A batch that was accepted before is accepted again if its term, its index and
-        every byte are the same. Raises `Fenced` for anything but that and the next
-        index under the current term, also for a session that is unknown, and
-        `ValueError` for more than `MAX_BATCH_BYTES`. An ended session is no
-        exception: corrections of its results are records, too.
+        every byte are the same, and it has not been forgotten since. Raises `Fenced`
+        for anything but that and the next index under the current term, also for a
+        session that is unknown, and `ValueError` for more than `MAX_BATCH_BYTES`. An
+        ended session is no exception: corrections of its results are records, too.
         """
 
     @abstractmethod
@@ -151,8 +208,50 @@ class Journal(ABC):
         """Yield ``(index, batch)`` in order, from *after_index* + 1 on.
 
         Batches are fetched in pages as they are consumed. The first step raises
-        `Unknown` if there is no such session.
+        `Unknown` if there is no such session, and any step `Trimmed` if the next
+        batch has been forgotten.
         """
+
+    @abstractmethod
+    async def position(self, session_id: str) -> Position:
+        """Return where the session's log stands. Raises `Unknown`."""
+
+    @abstractmethod
+    async def save_snapshot(
+        self, session_id: str, term: int, index: int, parts: Mapping[str, bytes]
+    ) -> None:
+        """Keep a snapshot of the state after *index*, all of it or nothing.
+
+        Parts that are not given stay as they are in the snapshot before, so that
+        what no longer changes is written once. Raises `Fenced` if *term* is not the
+        current one, the session is unknown, its log does not reach *index*, or a
+        snapshot of a later index is there; `ValueError` for parts of more than
+        `MAX_BATCH_BYTES` together.
+        """
+
+    @abstractmethod
+    async def load_snapshot(self, session_id: str) -> Snapshot | None:
+        """Return the latest snapshot, None if there is none. Raises `Unknown`."""
+
+    @abstractmethod
+    async def trim(self, session_id: str, through_index: int) -> int:
+        """Forget the batches up to *through_index*; return the latest forgotten.
+
+        What lies behind the latest snapshot stays, whatever is asked for; so does
+        everything if there is none, and the answer is 0. Raises `Unknown`.
+        """
+
+    @abstractmethod
+    async def expire(self, session_id: str, after_s: float) -> None:
+        """Take an ended session off the list, and its data away *after_s* from now.
+
+        Until then the session can be read by its id. A session that is unknown is no
+        trouble; `ValueError` for one that has not ended.
+        """
+
+    @abstractmethod
+    async def forget(self, session_id: str) -> None:
+        """Remove an ended session and its data at once; else like `expire`."""
 
     @abstractmethod
     async def sessions(self, *, include_ended: bool = False) -> list[SessionEntry]:
@@ -175,6 +274,10 @@ class Journal(ABC):
 
         Survives the death of the process, not necessarily a loss of power.
         """
+
+    async def warnings(self) -> list[str]:
+        """Return sentences on what is not as safe as it could be; none is best."""
+        return []
 
     @property
     @abstractmethod

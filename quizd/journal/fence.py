@@ -1,17 +1,19 @@
 """The one rule on who may append what; no input, no output, no clock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from quizd.journal.base import Fenced
+from quizd.journal.base import MAX_BATCH_BYTES, Fenced
 
 
 @dataclass(slots=True)
 class Head:
-    """Where a session's log stands: its owner's term and its latest index."""
+    """Where a session's log stands: its owner's term, its latest index and hash."""
 
     term: int
     last_index: int
+    hash: bytes
 
 
 AnyHead = TypeVar("AnyHead", bound=Head)
@@ -47,3 +49,24 @@ def not_the_same(index: int) -> Fenced:
 def next_term(term: int, now_ms: int) -> int:
     """Return the term of the owner that follows the one with *term*."""
     return max(term + 1, now_ms)
+
+
+def check_snapshot(head: Head, saved_index: int, index: int) -> None:
+    """Raise `Fenced` unless *index* may follow a snapshot of *saved_index* (or 0)."""
+    if not max(saved_index, 1) <= index <= head.last_index:
+        raise Fenced(
+            f"a snapshot of index {index} does not lie between the one of index "
+            f"{saved_index} and the latest index {head.last_index}"
+        )
+
+
+def check_parts(parts: Mapping[str, bytes]) -> None:
+    """Raise `ValueError` if *parts* are more than a journal takes at once."""
+    size_bytes = sum(map(len, parts.values()))
+    if size_bytes > MAX_BATCH_BYTES:
+        raise ValueError(f"snapshot of {size_bytes} bytes is over {MAX_BATCH_BYTES}")
+
+
+def still_running(session_id: str) -> ValueError:
+    """Return the refusal of removing a session that has not ended."""
+    return ValueError(f"session {session_id} has not ended")

@@ -1,6 +1,6 @@
 """The doorway of a journal: what waits is counted and bounded here."""
 
-from quizd.journal.base import MAX_BATCH_BYTES, JournalUnavailable, OnCommit
+from quizd.journal.base import MAX_BATCH_BYTES, Journal, JournalUnavailable, OnCommit
 
 
 class Intake:
@@ -26,10 +26,14 @@ class Intake:
         """Let no more writes in; those inside go on."""
         self._is_open = False
 
-    def enter(self) -> None:
-        """Admit one write. Raises `JournalUnavailable`: full, or not running."""
+    def check_open(self) -> None:
+        """Raise `JournalUnavailable` unless the journal is running."""
         if not self._is_open:
             raise JournalUnavailable("journal is not running")
+
+    def enter(self) -> None:
+        """Admit one write. Raises `JournalUnavailable`: full, or not running."""
+        self.check_open()
         if self.depth >= self._max_waiting:
             raise JournalUnavailable("journal queue is full")
         self.depth += 1
@@ -55,3 +59,25 @@ class Intake:
         self.batches += batches
         if self._on_commit is not None:
             self._on_commit(seconds, batches)
+
+
+class IntakeJournal(Journal):
+    """A journal whose writes go through an intake, which does the counting."""
+
+    def __init__(self, max_waiting: int, on_commit: OnCommit | None) -> None:
+        self._intake = Intake(max_waiting, on_commit)
+
+    @property
+    def depth(self) -> int:
+        """Writes that wait for a commit or are in one."""
+        return self._intake.depth
+
+    @property
+    def commits(self) -> int:
+        """Commits that kept at least one batch, since the journal was made."""
+        return self._intake.commits
+
+    @property
+    def batches(self) -> int:
+        """Batches kept since the journal was made."""
+        return self._intake.batches

@@ -2,43 +2,35 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar, cast
 
 from quizd.journal.base import (
     MAX_WAITING,
+    NO_HASH,
     Claim,
     Exists,
-    Journal,
     JournalUnavailable,
     OnCommit,
+    Position,
     SessionEntry,
+    Snapshot,
     Unknown,
 )
-from quizd.journal.fence import Head, check_term, is_next, next_term, not_the_same
-from quizd.journal.intake import Intake
+from quizd.journal.fence import (
+    check_parts,
+    check_term,
+    is_next,
+    next_term,
+    not_the_same,
+    still_running,
+)
+from quizd.journal.intake import IntakeJournal
+from quizd.journal.memory_session import Session
 
 T = TypeVar("T")
-
-_PAGE_BATCHES = 100
-
-
-@dataclass(slots=True)
-class _Session(Head):
-    quiz_id: str
-    pin: str
-    run: int
-    claimed_ms: int
-    alive_ms: int
-    ended: bool = False
-    log: list[tuple[int, bytes]] = field(default_factory=list)  # (term, batch)
-
-    def add(self, batch: bytes) -> None:
-        """Keep *batch* under the current term."""
-        self.log.append((self.term, batch))
-        self.last_index = len(self.log)
 
 
 @dataclass(eq=False, slots=True)
@@ -54,7 +46,7 @@ class _Request:
     appends_to: str | None = None
 
 
-class MemoryJournal(Journal):
+class MemoryJournal(IntakeJournal):
     """Keeps batches as long as the object lives; a stop and a start lose nothing.
 
     Appends are numbered from 1 in the order of their calls. One whose number is in
@@ -71,10 +63,10 @@ class MemoryJournal(Journal):
         fail_on: Iterable[int] = (),
         lose_reply_on: Iterable[int] = (),
     ) -> None:
+        super().__init__(max_waiting, on_commit)
         self.fail_on = set(fail_on)
         self.lose_reply_on = set(lose_reply_on)
-        self._intake = Intake(max_waiting, on_commit)
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: dict[str, Session] = {}
         self._alive_ms_of_runs: list[int] = []
         self._waiting: list[_Request] = []
         self._appends = 0
@@ -113,7 +105,7 @@ class MemoryJournal(Journal):
             if session_id in self._sessions:
                 raise Exists(session_id)
             term = next_term(0, now_ms)
-            session = _Session(term, 0, quiz_id, pin, self._run, now_ms, now_ms)
+            session = Session(term, 0, NO_HASH, quiz_id, pin, self._run, now_ms, now_ms)
             session.add(batch)
             self._sessions[session_id] = session
             return 1, term
@@ -128,7 +120,9 @@ class MemoryJournal(Journal):
             session.alive_ms = self._alive_ms(session)
             session.term = next_term(session.term, now_ms)
             session.run, session.claimed_ms = self._run, now_ms
-            return 0, Claim(session.term, session.last_index, session.alive_ms)
+            return 0, Claim(
+                session.term, session.last_index, session.alive_ms, session.hash
+            )
 
         return await self._order(claim)
 
@@ -155,26 +149,26 @@ class MemoryJournal(Journal):
     ) -> AsyncIterator[tuple[int, bytes]]:
         """Yield ``(index, batch)`` in order; see `Journal.read`."""
         while True:
-            self._check_open()
-            page = self._session(session_id).log[after_index:][:_PAGE_BATCHES]
+            self._intake.check_open()
+            page = self._session(session_id).page(after_index)
             if not page:
                 return
-            for _, batch in page:
-                after_index += 1
-                yield after_index, batch
+            for index, batch in page:
+                yield index, batch
+            after_index = page[-1][0]
 
     async def sessions(self, *, include_ended: bool = False) -> list[SessionEntry]:
         """Return the sessions that have not ended, or all, oldest first."""
-        self._check_open()
+        self._intake.check_open()
         return [
             self._entry(session_id, session)
             for session_id, session in self._sessions.items()
-            if include_ended or not session.ended
+            if session.listed and (include_ended or not session.ended)
         ]
 
     async def entry(self, session_id: str) -> SessionEntry:
         """Return what is known of one session. Raises `Unknown`."""
-        self._check_open()
+        self._intake.check_open()
         return self._entry(session_id, self._session(session_id))
 
     async def finish(self, session_id: str, term: int) -> None:
@@ -194,29 +188,65 @@ class MemoryJournal(Journal):
         def renew() -> tuple[int, None]:
             alive_ms = self._alive_ms_of_runs
             alive_ms[self._run] = max(alive_ms[self._run], now_ms)
+            self._remove_due(now_ms)
             return 0, None
 
         await self._order(renew)
+
+    async def position(self, session_id: str) -> Position:
+        """Return where the session's log stands. Raises `Unknown`."""
+        self._intake.check_open()
+        session = self._session(session_id)
+        return Position(session.term, session.last_index, session.hash)
+
+    async def save_snapshot(
+        self, session_id: str, term: int, index: int, parts: Mapping[str, bytes]
+    ) -> None:
+        """Keep a snapshot; see `Journal.save_snapshot`."""
+        check_parts(parts)
+
+        def save() -> tuple[int, None]:
+            check_term(self._sessions.get(session_id), term).save(index, parts)
+            return 0, None
+
+        await self._order(save)
+
+    async def load_snapshot(self, session_id: str) -> Snapshot | None:
+        """Return the latest snapshot, if there is one. Raises `Unknown`."""
+        self._intake.check_open()
+        return self._session(session_id).snapshot
+
+    async def trim(self, session_id: str, through_index: int) -> int:
+        """Forget batches before the latest snapshot; see `Journal.trim`."""
+        return await self._order(
+            lambda: (0, self._session(session_id).trim(through_index))
+        )
+
+    async def expire(self, session_id: str, after_s: float) -> None:
+        """Let an ended session go later, counted from the next renewal on."""
+
+        def expire() -> tuple[int, None]:
+            session = self._ended(session_id)
+            if session is not None:
+                session.kept_ms, session.due_ms = round(after_s * 1000), None
+            return 0, None
+
+        await self._order(expire)
+
+    async def forget(self, session_id: str) -> None:
+        """Remove an ended session; see `Journal.forget`."""
+
+        def forget() -> tuple[int, None]:
+            if self._ended(session_id) is not None:
+                del self._sessions[session_id]
+            return 0, None
+
+        await self._order(forget)
 
     @property
     def durability(self) -> str:
         """One sentence on what an acknowledged batch survives."""
         return "in memory: nothing survives the end of the process"
-
-    @property
-    def depth(self) -> int:
-        """Writes that wait for a commit or are in one."""
-        return self._intake.depth
-
-    @property
-    def commits(self) -> int:
-        """Commits that kept at least one batch, since the journal was made."""
-        return self._intake.commits
-
-    @property
-    def batches(self) -> int:
-        """Batches kept since the journal was made."""
-        return self._intake.batches
 
     @property
     def _run(self) -> int:
@@ -275,26 +305,38 @@ class MemoryJournal(Journal):
         if is_next(session, index):
             session.add(batch)
             return 1
-        if session.log[index - 1] != (term, batch):
+        kept = session.log.get(index)
+        if kept is None or (kept.term, kept.content) != (term, batch):
             raise not_the_same(index)
         return 0
 
-    def _check_open(self) -> None:
-        if not self._is_open:
-            raise JournalUnavailable("journal is not running")
-
-    def _session(self, session_id: str) -> _Session:
+    def _session(self, session_id: str) -> Session:
         session = self._sessions.get(session_id)
         if session is None:
             raise Unknown(session_id)
         return session
 
-    def _alive_ms(self, session: _Session) -> int:
-        if session.ended or session.log[-1][0] != session.term:
+    def _ended(self, session_id: str) -> Session | None:
+        session = self._sessions.get(session_id)
+        if session is not None and not session.ended:
+            raise still_running(session_id)
+        return session
+
+    def _remove_due(self, now_ms: int) -> None:
+        for session_id, session in list(self._sessions.items()):
+            if session.kept_ms is None:
+                continue
+            if session.due_ms is None:
+                session.due_ms = now_ms + session.kept_ms
+            if session.due_ms <= now_ms:
+                del self._sessions[session_id]
+
+    def _alive_ms(self, session: Session) -> int:
+        if session.ended or session.log[session.last_index].term != session.term:
             return session.alive_ms
         return max(session.claimed_ms, self._alive_ms_of_runs[session.run])
 
-    def _entry(self, session_id: str, session: _Session) -> SessionEntry:
+    def _entry(self, session_id: str, session: Session) -> SessionEntry:
         return SessionEntry(
             session_id,
             session.quiz_id,

@@ -7,7 +7,7 @@ What the event loop sees is here; `sqlite_writer` is the thread that commits,
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar, cast
@@ -15,16 +15,24 @@ from typing import TypeVar, cast
 from quizd.journal.base import (
     MAX_WAITING,
     Claim,
-    Journal,
     JournalUnavailable,
     OnCommit,
+    Position,
     SessionEntry,
+    Snapshot,
 )
 from quizd.journal.courtesy import Courtesy
-from quizd.journal.intake import Intake
+from quizd.journal.fence import check_parts
+from quizd.journal.intake import Intake, IntakeJournal
 from quizd.journal.sqlite_file import connect, unavailable
 from quizd.journal.sqlite_ledger import Batch, Ledger
-from quizd.journal.sqlite_read import read_entries, read_entry, read_page
+from quizd.journal.sqlite_read import (
+    read_entries,
+    read_entry,
+    read_page,
+    read_position,
+    read_snapshot,
+)
 from quizd.journal.sqlite_writer import Append, Order, Report, Writer
 
 BUSY_TIMEOUT_MS = 5000
@@ -33,7 +41,7 @@ BUSY_TIMEOUT_MS = 5000
 T = TypeVar("T")
 
 
-class SqliteJournal(Journal):
+class SqliteJournal(IntakeJournal):
     """Keeps batches in the SQLite file at *path*, which no other process may use.
 
     An append that finds the writer idle is committed at once; those that come while
@@ -50,10 +58,10 @@ class SqliteJournal(Journal):
         on_commit: OnCommit | None = None,
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
     ) -> None:
+        super().__init__(max_waiting, on_commit)
         # Two names of one file must not lead to two locks.
         self._path = Path(path).resolve()
         self._busy_ms = busy_timeout_ms
-        self._intake = Intake(max_waiting, on_commit)
         self._run: _Run | None = None
 
     async def start(self) -> None:
@@ -122,6 +130,36 @@ class SqliteJournal(Journal):
         """Note that this process was alive at *now_ms*; see `Journal.renew`."""
         await self._order(lambda ledger: ledger.renew(now_ms))
 
+    async def position(self, session_id: str) -> Position:
+        """Return where the session's log stands. Raises `Unknown`."""
+        return await self._read(lambda db: read_position(db, session_id))
+
+    async def save_snapshot(
+        self, session_id: str, term: int, index: int, parts: Mapping[str, bytes]
+    ) -> None:
+        """Keep a snapshot; see `Journal.save_snapshot`."""
+        check_parts(parts)
+        await self._order(
+            lambda ledger: ledger.save_snapshot(session_id, term, index, parts)
+        )
+
+    async def load_snapshot(self, session_id: str) -> Snapshot | None:
+        """Return the latest snapshot, if there is one. Raises `Unknown`."""
+        return await self._read(lambda db: read_snapshot(db, session_id))
+
+    async def trim(self, session_id: str, through_index: int) -> int:
+        """Forget batches before the latest snapshot; see `Journal.trim`."""
+        return await self._order(lambda ledger: ledger.trim(session_id, through_index))
+
+    async def expire(self, session_id: str, after_s: float) -> None:
+        """Let an ended session go later, counted from the next renewal on."""
+        kept_ms = round(after_s * 1000)
+        await self._order(lambda ledger: ledger.expire(session_id, kept_ms))
+
+    async def forget(self, session_id: str) -> None:
+        """Remove an ended session; see `Journal.forget`."""
+        await self._order(lambda ledger: ledger.forget(session_id))
+
     @property
     def durability(self) -> str:
         """One sentence on what an acknowledged batch survives."""
@@ -129,21 +167,6 @@ class SqliteJournal(Journal):
             "SQLite with a write-ahead log and synchronous=FULL: an acknowledged "
             "answer survives the death of the process and loss of power"
         )
-
-    @property
-    def depth(self) -> int:
-        """Writes that wait for a commit or are in one."""
-        return self._intake.depth
-
-    @property
-    def commits(self) -> int:
-        """Commits that kept at least one batch, since the journal was made."""
-        return self._intake.commits
-
-    @property
-    def batches(self) -> int:
-        """Batches kept since the journal was made."""
-        return self._intake.batches
 
     async def _order(self, run: Callable[[Ledger], T], keeps: int = 0) -> T:
         self._intake.enter()

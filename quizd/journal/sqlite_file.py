@@ -1,7 +1,7 @@
 """The journal's SQLite file: how it is opened, what is in it, what can fail.
 
 The file is shared with the store, whose tables have other names. ``user_version``
-numbers the journal's tables.
+numbers the journal's tables; a file of an earlier number is brought up to date.
 
 Batches are kept in a table with a rowid and a narrow primary key beside it, not
 ``WITHOUT ROWID``: a group of batches then goes to the end of one tree, instead of a
@@ -14,9 +14,9 @@ import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
 
-from quizd.journal.base import JournalUnavailable
+from quizd.journal.base import NO_HASH, JournalUnavailable, chain
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = (
     # A run is one life of a process that owns the file.
@@ -32,14 +32,38 @@ _SCHEMA = (
         run INTEGER NOT NULL,
         claimed_ms INTEGER NOT NULL,
         alive_ms INTEGER NOT NULL,
-        ended INTEGER NOT NULL DEFAULT 0)""",
+        ended INTEGER NOT NULL DEFAULT 0,
+        -- The latest index that is forgotten. The row of the latest batch stays even
+        -- then: by it the next one is judged.
+        trimmed INTEGER NOT NULL DEFAULT 0,
+        -- How long an ended session is kept, and until when, once that is known.
+        kept_ms INTEGER,
+        due_ms INTEGER)""",
     """CREATE TABLE IF NOT EXISTS journal_batches (
         session INTEGER NOT NULL,
         idx INTEGER NOT NULL,
         term INTEGER NOT NULL,
         batch BLOB NOT NULL,
+        hash BLOB NOT NULL,
         PRIMARY KEY (session, idx))""",
+    """CREATE TABLE IF NOT EXISTS journal_snapshots (
+        session INTEGER PRIMARY KEY,
+        idx INTEGER NOT NULL,
+        hash BLOB NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS journal_parts (
+        session INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        part BLOB NOT NULL,
+        PRIMARY KEY (session, name))""",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+
+# What makes the tables of version 1 those of version 2, but for the hashes.
+_FROM_1 = (
+    "ALTER TABLE journal_sessions ADD COLUMN trimmed INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE journal_sessions ADD COLUMN kept_ms INTEGER",
+    "ALTER TABLE journal_sessions ADD COLUMN due_ms INTEGER",
+    "ALTER TABLE journal_batches ADD COLUMN hash BLOB NOT NULL DEFAULT x''",
 )
 
 _FAILURES = {
@@ -75,9 +99,9 @@ def open_file(path: Path, busy_ms: int) -> sqlite3.Connection:
     with ExitStack() as undo:
         db = connect(path, busy_ms)
         undo.callback(db.close)
-        _check_version(path, db)
+        version = _check_version(path, db)
         _use_wal(path, db)
-        _make_tables(db)
+        _make_tables(db, version)
         undo.pop_all()
     return db
 
@@ -92,13 +116,14 @@ def connect(path: Path, busy_ms: int, synchronous: str = "FULL") -> sqlite3.Conn
     return db
 
 
-def _check_version(path: Path, db: sqlite3.Connection) -> None:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
+def _check_version(path: Path, db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise JournalUnavailable(
             f"{path}: written by a newer quizd (journal version {version}; this one "
             f"knows {SCHEMA_VERSION})"
         )
+    return version
 
 
 def _use_wal(path: Path, db: sqlite3.Connection) -> None:
@@ -109,8 +134,23 @@ def _use_wal(path: Path, db: sqlite3.Connection) -> None:
         )
 
 
-def _make_tables(db: sqlite3.Connection) -> None:
+def _make_tables(db: sqlite3.Connection, version: int) -> None:
     with db:
         db.execute("BEGIN IMMEDIATE")
+        if version == 1:
+            _bring_up_to_date(db)
         for statement in _SCHEMA:
             db.execute(statement)
+
+
+def _bring_up_to_date(db: sqlite3.Connection) -> None:
+    for statement in _FROM_1:
+        db.execute(statement)
+    for (session,) in db.execute("SELECT key FROM journal_sessions").fetchall():
+        log_hash = NO_HASH
+        batches = "SELECT rowid, batch FROM journal_batches WHERE session = ? "
+        for row, batch in db.execute(batches + "ORDER BY idx", (session,)):
+            log_hash = chain(log_hash, batch)
+            db.execute(
+                "UPDATE journal_batches SET hash = ? WHERE rowid = ?", (log_hash, row)
+            )

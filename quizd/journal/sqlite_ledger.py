@@ -1,21 +1,24 @@
 """What is written to the journal's tables, under the fence; no thread, no loop."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain as concatenation
 from pathlib import Path
 
-from quizd.journal.base import Claim, Exists, Fenced
+from quizd.journal.base import NO_HASH, Claim, Exists, Fenced, chain
 from quizd.journal.fence import Head, check_term, is_next, next_term, not_the_same
 from quizd.journal.lockfile import LockFile
 from quizd.journal.sqlite_file import connect, open_file
-from quizd.journal.sqlite_read import read_entry
+from quizd.journal.sqlite_read import read_entry, read_position
+from quizd.journal.sqlite_remove import Remover
+from quizd.journal.sqlite_snapshots import save_snapshot, trim
 
 _HEAD = """
-    SELECT key, term,
-           (SELECT max(idx) FROM journal_batches WHERE session = key)
-    FROM journal_sessions WHERE session_id = ?
+    SELECT s.key, s.term, b.idx, b.hash
+    FROM journal_sessions AS s
+    JOIN journal_batches AS b ON b.session = s.key
+    WHERE s.session_id = ? ORDER BY b.idx DESC LIMIT 1
 """
 
 _CREATE = """
@@ -44,7 +47,7 @@ _BEGIN_RUN = "INSERT INTO journal_runs (alive_ms) VALUES (0)"
 
 _KEPT = "SELECT term, batch FROM journal_batches WHERE session = ? AND idx = ?"
 
-_INSERT = "INSERT INTO journal_batches (session, idx, term, batch) VALUES "
+_INSERT = "INSERT INTO journal_batches (session, idx, term, batch, hash) VALUES "
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Ledger:
             self._unsynced = connect(path, busy_ms, synchronous="NORMAL")
             undo.callback(self._unsynced.close)
             self._run = self._begin_run()
+            self._remover = Remover(self._db)
             self._heads: dict[str, _Head] = {}
             self._open = undo.pop_all()
 
@@ -103,17 +107,19 @@ class Ledger:
             if self._find(session_id) is not None:
                 raise Exists(session_id)
             key = _row_id(self._db.execute(_CREATE, row).lastrowid)
-            self._insert([(key, 1, term, batch)])
-        self._heads[session_id] = _Head(term, 1, key)
+            log_hash = chain(NO_HASH, batch)
+            self._insert([(key, 1, term, batch, log_hash)])
+        self._heads[session_id] = _Head(term, 1, log_hash, key)
         return term
 
     def claim(self, session_id: str, now_ms: int) -> Claim:
         """Raise the session's term. Raises `Unknown`."""
         entry = read_entry(self._db, session_id)
+        position = read_position(self._db, session_id)
         term = next_term(entry.term, now_ms)
         self._heads.pop(session_id, None)
         self._db.execute(_CLAIM, (term, self._run, now_ms, entry.alive_ms, session_id))
-        return Claim(term, entry.last_index, entry.alive_ms)
+        return Claim(term, position.index, entry.alive_ms, position.hash)
 
     def append(self, group: Sequence[Batch]) -> tuple[int, list[Fenced | None]]:
         """Keep the new batches of *group*, one per session, in one commit.
@@ -145,6 +151,28 @@ class Ledger:
     def renew(self, now_ms: int) -> None:
         """Note that this run was alive at *now_ms*, without waiting for the disk."""
         self._unsynced.execute(_RENEW, (now_ms, self._run))
+        for session_id in self._remover.remove_due(now_ms):
+            self._heads.pop(session_id, None)
+
+    def save_snapshot(
+        self, session_id: str, term: int, index: int, parts: Mapping[str, bytes]
+    ) -> None:
+        """Keep a snapshot in one commit. Raises `Fenced`."""
+        head = check_term(self._head(session_id), term)
+        save_snapshot(self._db, head, head.key, index, parts)
+
+    def trim(self, session_id: str, through_index: int) -> int:
+        """Forget batches; return the latest forgotten. Raises `Unknown`."""
+        return trim(self._db, session_id, through_index)
+
+    def expire(self, session_id: str, kept_ms: int) -> None:
+        """Let an ended session go *kept_ms* after the next renewal."""
+        self._remover.expire(session_id, kept_ms)
+
+    def forget(self, session_id: str) -> None:
+        """Remove an ended session in one commit."""
+        self._heads.pop(session_id, None)
+        self._remover.forget(session_id)
 
     def _begin_run(self) -> int:
         self._db.execute(_PRUNE_RUNS)
@@ -161,20 +189,25 @@ class Ledger:
         return None
 
     def _keep(self, fresh: list[tuple[_Head, Batch]]) -> None:
+        hashes = [chain(head.hash, batch.content) for head, batch in fresh]
+        rows = [
+            (head.key, batch.index, batch.term, batch.content, log_hash)
+            for (head, batch), log_hash in zip(fresh, hashes, strict=True)
+        ]
         try:
-            self._insert([(h.key, b.index, b.term, b.content) for h, b in fresh])
+            self._insert(rows)
         except BaseException:
             for _, batch in fresh:
                 self._heads.pop(batch.session_id, None)
             raise
-        for head, batch in fresh:
-            head.last_index = batch.index
+        for (head, batch), log_hash in zip(fresh, hashes, strict=True):
+            head.last_index, head.hash = batch.index, log_hash
 
-    def _insert(self, rows: Sequence[tuple[int, int, int, bytes]]) -> None:
+    def _insert(self, rows: Sequence[tuple[int, int, int, bytes, bytes]]) -> None:
         # One statement is one commit and one wait for the interpreter lock; with a
         # BEGIN and a COMMIT around several there would be one after each.
-        places = ",".join(["(?,?,?,?)"] * len(rows))
-        self._db.execute(_INSERT + places, tuple(chain.from_iterable(rows)))
+        places = ",".join(["(?,?,?,?,?)"] * len(rows))
+        self._db.execute(_INSERT + places, tuple(concatenation.from_iterable(rows)))
 
     def _head(self, session_id: str) -> _Head | None:
         head = self._heads.get(session_id)
@@ -184,7 +217,10 @@ class Ledger:
 
     def _find(self, session_id: str) -> _Head | None:
         row = self._db.execute(_HEAD, (session_id,)).fetchone()
-        return _Head(key=row[0], term=row[1], last_index=row[2]) if row else None
+        if row is None:
+            return None
+        key, term, last_index, log_hash = row
+        return _Head(term, last_index, log_hash, key)
 
 
 def _row_id(row_id: int | None) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from quizd.journal.sqlite_file import unavailable
 from quizd.journal.sqlite_ledger import Batch, Ledger
 
-# A statement binds at most 32766 values, four for a row. Fewer rows keep the wait of
+# A statement binds at most 32766 values, five for a row. Fewer rows keep the wait of
 # those that arrive in the meantime short, and so does the limit of bytes.
 GROUP_ROWS = 500
 GROUP_BYTES = 8 * 1024 * 1024

@@ -1,9 +1,11 @@
 """The implementations of the journal, as its contract suite takes hold of them."""
 
 import asyncio
+import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +13,10 @@ import pytest
 
 from quizd.journal import MAX_WAITING, Journal, OnCommit
 from quizd.journal.memory import MemoryJournal
+from quizd.journal.redis import RedisJournal
 from quizd.journal.sqlite import SqliteJournal
+from quizd.redis_client import Client, RedisOptions, connect
+from tests.support.redis_server import RedisServer, needs_redis
 
 NOW_MS = 1_767_225_600_000
 
@@ -34,8 +39,31 @@ class Backend(Protocol):
         """Keep every commit of *journal* from ending meanwhile."""
         ...
 
+    async def now_ms(self) -> int:
+        """Return the time, later than any before and than all that was done."""
+        ...
 
-class Memory:
+    def is_at(self, actual_ms: int, now_ms: int) -> bool:
+        """Tell whether *actual_ms* is what a journal notes that is called then."""
+        ...
+
+
+class GivenTime:
+    """The time of journals that take the caller's: a second later each time."""
+
+    def __init__(self) -> None:
+        self._seconds = count(1)
+
+    async def now_ms(self) -> int:
+        """Return the next second."""
+        return NOW_MS + 1000 * next(self._seconds)
+
+    def is_at(self, actual_ms: int, now_ms: int) -> bool:
+        """Tell whether it is the same."""
+        return actual_ms == now_ms
+
+
+class Memory(GivenTime):
     """Journals in memory: the storage is the journal itself."""
 
     def make(
@@ -57,10 +85,11 @@ class Memory:
         journal.release()
 
 
-class Sqlite:
+class Sqlite(GivenTime):
     """Journals on one SQLite file in *directory*."""
 
     def __init__(self, directory: Path) -> None:
+        super().__init__()
         self.path = directory / "quizd.sqlite3"
 
     def make(
@@ -84,9 +113,85 @@ class Sqlite:
             other.execute("ROLLBACK")
 
 
-def _backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+class Redis:
+    """Journals on one Redis, each as a process of its own with its own client."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.server = server
+        self.prefix = f"test-{secrets.token_hex(4)}"
+        self.clients: list[Client] = []
+        self._instants = [0]
+
+    def make(
+        self, *, max_waiting: int = MAX_WAITING, on_commit: OnCommit | None = None
+    ) -> Journal:
+        """Return a new journal."""
+        return RedisJournal(
+            self.client(),
+            owner=f"shard-{len(self.clients)}",
+            prefix=self.prefix,
+            max_waiting=max_waiting,
+            on_commit=on_commit,
+        )
+
+    def client(self) -> Client:
+        """Return a new client, which is closed with the rest."""
+        url = self.server.url
+        if self.server.cluster:
+            url = f"redis+cluster://127.0.0.1:{self.server.port}"
+        self.clients.append(connect(RedisOptions(url=url, timeout_s=10), "test"))
+        return self.clients[-1]
+
+    def after_restart(self, journal: Journal) -> Journal:
+        """Return a journal of another process."""
+        assert isinstance(journal, RedisJournal)
+        return self.make()
+
+    @contextmanager
+    def no_commits(self, journal: Journal) -> Iterator[None]:
+        """Let the server stand still."""
+        assert isinstance(journal, RedisJournal)
+        self.server.pause()
+        try:
+            yield
+        finally:
+            self.server.resume()
+
+    async def now_ms(self) -> int:
+        """Return Redis's time, once it is later."""
+        before_ms = now_ms = max(self._instants[-1], await self._time_ms())
+        while now_ms <= before_ms:
+            now_ms = await self._time_ms()
+        self._instants.append(now_ms)
+        return now_ms
+
+    def is_at(self, actual_ms: int, now_ms: int) -> bool:
+        """Tell whether it is between then and the next time that was asked for."""
+        later = self._instants[self._instants.index(now_ms) + 1 :]
+        return now_ms <= actual_ms and (not later or actual_ms < later[0])
+
+    async def _time_ms(self) -> int:
+        seconds, micros = await self.clients[0].time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def aclose(self) -> None:
+        """Close all clients."""
+        for client in self.clients:
+            await client.aclose()
+
+
+async def _backend(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[Backend]:
     """Return each implementation in turn."""
-    return Memory() if request.param == "memory" else Sqlite(tmp_path)
+    if request.param == "memory":
+        yield Memory()
+    elif request.param == "sqlite":
+        yield Sqlite(tmp_path)
+    else:
+        backend = Redis(request.getfixturevalue(request.param))
+        yield backend
+        await backend.aclose()
 
 
 async def _journal(backend: Backend) -> AsyncIterator[Journal]:
@@ -95,7 +200,15 @@ async def _journal(backend: Backend) -> AsyncIterator[Journal]:
         yield journal
 
 
-backend_fixture = pytest.fixture(params=["memory", "sqlite"], name="backend")(_backend)
+backend_fixture = pytest.fixture(
+    params=[
+        "memory",
+        "sqlite",
+        pytest.param("redis_server", marks=needs_redis),
+        pytest.param("redis_cluster", marks=needs_redis),
+    ],
+    name="backend",
+)(_backend)
 journal_fixture = pytest.fixture(name="journal")(_journal)
 
 

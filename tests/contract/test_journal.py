@@ -7,12 +7,14 @@ import pytest
 
 from quizd.journal import (
     MAX_BATCH_BYTES,
+    NO_HASH,
     Claim,
     Exists,
     Fenced,
     Journal,
     SessionEntry,
     Unknown,
+    chain,
 )
 from tests.contract.journals import (
     NOW_MS,
@@ -32,13 +34,16 @@ class TestCreate:
     """A session begins with its first batch."""
 
     async def test_keeps_the_first_batch_and_what_identifies_the_session(
-        self, journal: Journal
+        self, backend: Backend, journal: Journal
     ) -> None:
         """A created session has one batch, the time as its term, and its names."""
-        assert await journal.create("s", "quiz-7", "111222", b"one", NOW_MS) == NOW_MS
+        now_ms = await backend.now_ms()
+        term = await journal.create("s", "quiz-7", "111222", b"one", now_ms)
+        assert backend.is_at(term, now_ms)
         assert await log(journal) == [(1, b"one")]
-        assert await journal.entry("s") == SessionEntry(
-            "s", "quiz-7", "111222", NOW_MS, 1, ended=False, alive_ms=NOW_MS
+        entry = await journal.entry("s")
+        assert entry == SessionEntry(
+            "s", "quiz-7", "111222", term, 1, False, term, entry.owner
         )
 
     async def test_refuses_an_id_that_is_taken(self, journal: Journal) -> None:
@@ -175,14 +180,27 @@ class TestOwnership:
     """A term fences every earlier one."""
 
     async def test_a_claim_gives_a_later_term_and_where_the_log_stands(
-        self, journal: Journal
+        self, backend: Backend, journal: Journal
     ) -> None:
-        """The term is the time, or one more than the last if the clock is behind."""
+        """The term is the time; index, hash and last sign of life are as they were."""
         term = await create(journal)
         await journal.append("s", term, 2, b"2")
-        assert await journal.claim("s", NOW_MS + 50) == Claim(NOW_MS + 50, 2, NOW_MS)
-        assert await journal.claim("s", NOW_MS - 50) == Claim(NOW_MS + 51, 2, NOW_MS)
-        assert (await journal.entry("s")).term == NOW_MS + 51
+        alive_ms = (await journal.entry("s")).alive_ms
+        now_ms = await backend.now_ms()
+        claim = await journal.claim("s", now_ms)
+        assert backend.is_at(claim.term, now_ms)
+        after_2 = chain(chain(NO_HASH, b"1"), b"2")
+        assert claim == Claim(claim.term, 2, alive_ms, after_2)
+        assert (await journal.entry("s")).term == claim.term
+
+    async def test_a_clock_that_is_behind_still_gives_a_later_term(
+        self, journal: Journal
+    ) -> None:
+        """Claims at the same instant, or before, each have a term of their own."""
+        term = await create(journal)
+        for now_ms in (NOW_MS, NOW_MS, NOW_MS - 50):
+            before, term = term, (await journal.claim("s", now_ms)).term
+            assert term > before
 
     async def test_claiming_an_unknown_session(self, journal: Journal) -> None:
         """Only what exists can be owned."""

@@ -107,14 +107,15 @@ class TestAlive:
     """Renewals tell afterwards how long an outage was."""
 
     async def test_a_renewal_moves_running_sessions_forwards(
-        self, journal: Journal
+        self, backend: Backend, journal: Journal
     ) -> None:
         """The latest renewal counts, whatever the order in which they come."""
         await create(journal)
-        await journal.renew(NOW_MS + 500)
-        await journal.renew(NOW_MS + 400)
-        assert (await journal.entry("s")).alive_ms == NOW_MS + 500
-        assert (await journal.sessions())[0].alive_ms == NOW_MS + 500
+        now_ms = await backend.now_ms()
+        await journal.renew(now_ms)
+        await journal.renew(now_ms - 100)
+        assert backend.is_at((await journal.entry("s")).alive_ms, now_ms)
+        assert backend.is_at((await journal.sessions())[0].alive_ms, now_ms)
 
     async def test_an_outage_is_visible_until_it_can_have_been_recorded(
         self, backend: Backend, journal: Journal
@@ -124,34 +125,53 @@ class TestAlive:
         Only the first append of the new owner does: it is there to record that.
         """
         await create(journal)
-        await journal.renew(NOW_MS + 500)
+        seen_ms = await backend.now_ms()
+        await journal.renew(seen_ms)
         await journal.stop()
         async with backend.after_restart(journal) as later:
-            await later.renew(NOW_MS + 9_000)
-            assert (await later.entry("s")).alive_ms == NOW_MS + 500
-            claim = await later.claim("s", NOW_MS + 10_000)
-            await later.renew(NOW_MS + 10_500)
-            assert claim.alive_ms == NOW_MS + 500
-            assert (await later.entry("s")).alive_ms == NOW_MS + 500
+            await later.renew(await backend.now_ms())
+            assert backend.is_at((await later.entry("s")).alive_ms, seen_ms)
+            claim = await later.claim("s", await backend.now_ms())
+            now_ms = await backend.now_ms()
+            await later.renew(now_ms)
+            assert backend.is_at(claim.alive_ms, seen_ms)
+            assert backend.is_at((await later.entry("s")).alive_ms, seen_ms)
             await later.append("s", claim.term, 2, b"outage")
-            assert (await later.entry("s")).alive_ms == NOW_MS + 10_500
+            assert backend.is_at((await later.entry("s")).alive_ms, now_ms)
+
+    async def test_claims_without_an_append_add_up_to_one_outage(
+        self, backend: Backend, journal: Journal
+    ) -> None:
+        """Owners that die before they record anything leave the beginning as it was."""
+        await create(journal)
+        seen_ms = await backend.now_ms()
+        await journal.renew(seen_ms)
+        for _ in range(3):
+            claim = await journal.claim("s", await backend.now_ms())
+            assert backend.is_at(claim.alive_ms, seen_ms)
+            await journal.renew(await backend.now_ms())
+        assert backend.is_at((await journal.entry("s")).alive_ms, seen_ms)
 
     async def test_a_claim_counts_once_its_owner_has_appended(
-        self, journal: Journal
+        self, backend: Backend, journal: Journal
     ) -> None:
         """Whoever appends under a term was alive when it was claimed."""
         await create(journal)
-        claim = await journal.claim("s", NOW_MS + 7_000)
+        now_ms = await backend.now_ms()
+        claim = await journal.claim("s", now_ms)
         await journal.append("s", claim.term, 2, b"2")
-        assert (await journal.entry("s")).alive_ms == NOW_MS + 7_000
+        assert backend.is_at((await journal.entry("s")).alive_ms, now_ms)
 
-    async def test_an_ended_session_stays_where_it_was(self, journal: Journal) -> None:
+    async def test_an_ended_session_stays_where_it_was(
+        self, backend: Backend, journal: Journal
+    ) -> None:
         """Renewals after the end are for others."""
         term = await create(journal)
-        await journal.renew(NOW_MS + 500)
+        now_ms = await backend.now_ms()
+        await journal.renew(now_ms)
         await journal.finish("s", term)
-        await journal.renew(NOW_MS + 9_000)
-        assert (await journal.entry("s")).alive_ms == NOW_MS + 500
+        await journal.renew(await backend.now_ms())
+        assert backend.is_at((await journal.entry("s")).alive_ms, now_ms)
 
 
 class TestGroups:
@@ -304,6 +324,12 @@ class TestLife:
                 journal.entry("s"),
                 journal.finish("s", 1),
                 journal.renew(NOW_MS),
+                journal.position("s"),
+                journal.save_snapshot("s", 1, 1, {}),
+                journal.load_snapshot("s"),
+                journal.trim("s", 1),
+                journal.expire("s", 1),
+                journal.forget("s"),
             )
             for call in calls:
                 with pytest.raises(JournalUnavailable, match="not running"):

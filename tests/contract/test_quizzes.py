@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from quizd.session.quiz import Quiz
 from quizd.store.base import LIST_MAX, QUIZ_ID, Quizzes
 from quizd.store.engine import sqlite_engine
 from quizd.store.quizzes import StoredQuizzes
+from tests.contract.stores import BACKENDS, backend_of
 
 Make = Callable[[], Quizzes]
 
@@ -24,11 +25,14 @@ def titled(title: str, **settings: object) -> Quiz:
     return DEMO.model_copy(update={"title": title, "settings": changed})
 
 
-@pytest.fixture(params=["memory", "file"])
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
-    """Make stores of one implementation, those of a file on the same file."""
-    path = tmp_path / "quizd.sqlite3" if request.param == "file" else None
-    return lambda: StoredQuizzes(sqlite_engine(path))
+@pytest.fixture(params=["memory", *BACKENDS])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+    """Make stores of one implementation, all but those in memory on the same data."""
+    if request.param == "memory":
+        yield lambda: StoredQuizzes(sqlite_engine(None))
+        return
+    with backend_of(request.param, tmp_path) as backend:
+        yield lambda: StoredQuizzes(backend.engine())
 
 
 @pytest.fixture
@@ -69,6 +73,16 @@ class TestPut:
         titles = ("one", "two", "one")
         stored = [await quizzes.put("words", titled(title), 7) for title in titles]
         assert [each.version for each in stored] == [1, 2, 3]
+
+    async def test_what_one_database_cannot_keep_no_store_takes(
+        self, quizzes: Quizzes
+    ) -> None:
+        """The character NUL, anywhere; text that only looks like it is none."""
+        with pytest.raises(ValueError, match="NUL"):
+            await quizzes.put("words", titled("a\0b"), 7)
+        assert await quizzes.get("words") is None
+        stored = await quizzes.put("words", titled("a\\u0000b"), 7)
+        assert await quizzes.get("words") == stored
 
     async def test_a_new_id_is_short_and_safe(self, quizzes: Quizzes) -> None:
         """Each call without an id makes a quiz of its own."""

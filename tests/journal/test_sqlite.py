@@ -11,18 +11,32 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import reduce
 from pathlib import Path
 
 import pytest
 import uvloop
 
-from quizd.journal import Fenced, JournalUnavailable
+from quizd.journal import NO_HASH, Fenced, JournalUnavailable, Unknown, chain
 from quizd.journal.sqlite import SqliteJournal
 from quizd.journal.sqlite_file import SCHEMA_VERSION
 from quizd.journal.sqlite_writer import GROUP_ROWS
 from tests.journal.appender import SESSIONS, content
 
 ROOT = Path(__file__).resolve().parents[2]
+
+VERSION_1 = (
+    """CREATE TABLE journal_runs (
+        run INTEGER PRIMARY KEY, alive_ms INTEGER NOT NULL)""",
+    """CREATE TABLE journal_sessions (
+        key INTEGER PRIMARY KEY, session_id TEXT NOT NULL UNIQUE,
+        quiz_id TEXT NOT NULL, pin TEXT NOT NULL, term INTEGER NOT NULL,
+        run INTEGER NOT NULL, claimed_ms INTEGER NOT NULL, alive_ms INTEGER NOT NULL,
+        ended INTEGER NOT NULL DEFAULT 0)""",
+    """CREATE TABLE journal_batches (
+        session INTEGER NOT NULL, idx INTEGER NOT NULL, term INTEGER NOT NULL,
+        batch BLOB NOT NULL, PRIMARY KEY (session, idx))""",
+)
 
 
 @pytest.fixture
@@ -123,10 +137,39 @@ class TestFile:
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
         before = bytes_of(path)
         with pytest.raises(
-            JournalUnavailable, match=r"newer quizd .*version 2.*knows 1"
+            JournalUnavailable, match=r"newer quizd .*version 3.*knows 2"
         ):
             await SqliteJournal(path).start()
         assert bytes_of(path) == before
+
+    async def test_a_file_of_version_1_is_brought_up_to_date(self, path: Path) -> None:
+        """Its logs get their hashes, and everything else works as for a new file."""
+        path.parent.mkdir()
+        with closing(sqlite3.connect(path)) as db, db:
+            for statement in VERSION_1:
+                db.execute(statement)
+            for key, name in ((1, "a"), (2, "b")):
+                row: tuple[object, ...] = (key, name, "quiz", "1", 7, 1, 7, 7)
+                sessions = "INSERT INTO journal_sessions VALUES (?,?,?,?,?,?,?,?,0)"
+                db.execute(sessions, row)
+                for index in (1, 2, 3):
+                    row = (key, index, 7, f"{name}{index}".encode())
+                    db.execute("INSERT INTO journal_batches VALUES (?, ?, ?, ?)", row)
+            db.execute("INSERT INTO journal_runs VALUES (1, 7)")
+            db.execute("PRAGMA user_version = 1")
+        for _ in range(2):
+            async with SqliteJournal(path) as journal:
+                for name in "ab":
+                    batches = [f"{name}{index}".encode() for index in (1, 2, 3)]
+                    assert [batch for _, batch in await log(journal, name)] == batches
+                    assert (await journal.position(name)).hash == reduce(
+                        chain, batches, NO_HASH
+                    )
+        async with SqliteJournal(path) as journal:
+            await journal.append("a", 7, 4, b"a4")
+            await journal.save_snapshot("a", 7, 3, {"state": b"3"})
+            assert await journal.trim("a", 4) == 3
+            assert [entry.alive_ms for entry in await journal.sessions()] == [7, 7]
 
     async def test_a_failed_start_leaves_no_lock(self, path: Path) -> None:
         """Once the cause is out of the way the same file can be opened."""
@@ -202,8 +245,9 @@ class TestFailure:
             await journal.append("s", term, 2, b"2")
             with closing(sqlite3.connect(path)) as other, other:
                 other.execute(
-                    "INSERT INTO journal_batches (session, idx, term, batch)"
-                    " SELECT session, 3, term, ? FROM journal_batches WHERE idx = 2",
+                    "INSERT INTO journal_batches (session, idx, term, batch, hash)"
+                    " SELECT session, 3, term, ?, x'00' FROM journal_batches"
+                    " WHERE idx = 2",
                     (b"3",),
                 )
             with pytest.raises(JournalUnavailable):
@@ -238,6 +282,52 @@ class TestFailure:
                 return await log(journal, "s")
 
         assert asyncio.run(look()) == [(1, b"1"), (2, b"2")]
+
+
+class TestGone:
+    """Sessions that are to go are not forgotten about by a restart."""
+
+    async def test_a_restart_does_not_begin_the_time_again(self, path: Path) -> None:
+        """It is counted from the first renewal, over all lives of the process."""
+        async with SqliteJournal(path) as journal:
+            await journal.finish("s", await journal.create("s", "quiz", "1", b"1", 1))
+            await journal.expire("s", 10.0)
+            await journal.renew(5_000)
+        async with SqliteJournal(path) as journal:
+            await journal.renew(14_999)
+            assert (await journal.entry("s")).ended
+            await journal.renew(15_000)
+            with pytest.raises(Unknown):
+                await journal.entry("s")
+
+    async def test_nothing_of_it_stays_in_the_file(self, path: Path) -> None:
+        """Rows of every table are gone."""
+        async with SqliteJournal(path) as journal:
+            term = await journal.create("s", "quiz", "1", b"1", 1)
+            await journal.save_snapshot("s", term, 1, {"state": b"1"})
+            await journal.finish("s", term)
+            await journal.forget("s")
+        with closing(sqlite3.connect(path)) as db:
+            for table in ("sessions", "batches", "snapshots", "parts"):
+                count = f"SELECT count(*) FROM journal_{table}"  # noqa: S608
+                assert db.execute(count).fetchone() == (0,)
+
+    async def test_a_snapshot_and_its_index_move_together(self, path: Path) -> None:
+        """A disk that fills up between the parts leaves the one before, whole."""
+        async with SqliteJournal(path) as journal:
+            term = await journal.create("s", "quiz", "1", b"1", 1)
+            await journal.append("s", term, 2, b"2")
+            await journal.save_snapshot("s", term, 1, {"a": b"1", "b": b"1"})
+            parts = {"a": b"2", "b": bytes(500_000)}
+            with (
+                no_space_beyond(400_000),
+                pytest.raises(JournalUnavailable, match="disk"),
+            ):
+                await journal.save_snapshot("s", term, 2, parts)
+            snapshot = await journal.load_snapshot("s")
+            assert snapshot is not None
+            assert (snapshot.index, snapshot.parts) == (1, {"a": b"1", "b": b"1"})
+            await journal.save_snapshot("s", term, 2, {"a": b"2"})
 
 
 class TestGroups:
