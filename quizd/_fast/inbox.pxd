@@ -14,6 +14,14 @@ cdef struct Pending:
     uint8_t answered_at_size
 
 
+cdef packed struct Travelling:      # a pending answer on its way, then its texts
+    uint32_t participant
+    uint32_t age_ms
+    uint16_t question_id_size
+    uint16_t option_size
+    uint8_t answered_at_size
+
+
 cdef class Inbox:
     cdef:
         Pending* items
@@ -32,5 +40,15 @@ cdef class Inbox:
     cdef Slice answered_at(self, const Pending* item) noexcept nogil
     cpdef void clear(self)
 
+    cpdef bytes pack(self, int64_t now_ms)
+    cdef int _unpack_one(
+        self,
+        const char* data,
+        size_t size,
+        size_t* at,
+        int64_t now_ms,
+        size_t known,
+        list refused,
+    ) except -1
     cdef size_t _copy(self, Slice text) noexcept nogil
     cdef int _reserve(self, size_t texts) except -1

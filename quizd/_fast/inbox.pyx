@@ -5,6 +5,7 @@ object; the session judges the whole block at its next tick and clears it. Owner
 session's runner. Bounded: a full inbox takes nothing and says so.
 """
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
@@ -15,6 +16,7 @@ from quizd._fast.answers cimport Answer, Slice
 cdef enum:
     FIRST_ITEMS = 64
     FIRST_ARENA_BYTES = 4096
+    AGE_MAX_MS = 0x7FFFFFFF
 
 
 cdef class Inbox:
@@ -92,6 +94,87 @@ cdef class Inbox:
             self.arena + item.start + item.question_id_size + item.option_size,
             item.answered_at_size,
         )
+
+    cpdef bytes pack(self, int64_t now_ms):
+        """Return all answers for another inbox, :meth:`unpack` is its reader.
+
+        Per answer, little-endian: participant u32, age u32 in ms at *now_ms*, the
+        sizes of question id u16, option u16 and answered_at u8, and their bytes.
+        Clocks of two machines differ, so an age travels, not an instant.
+        """
+        cdef size_t total = self.size * sizeof(Travelling) + self.arena_size
+        cdef bytes packed = PyBytes_FromStringAndSize(NULL, total)
+        cdef char* to = packed
+        cdef Pending* item
+        cdef Travelling head
+        cdef size_t number, texts
+        for number in range(self.size):
+            item = &self.items[number]
+            head.participant = item.participant
+            head.age_ms = <uint32_t>min(max(now_ms - item.received_ms, 0), AGE_MAX_MS)
+            head.question_id_size = item.question_id_size
+            head.option_size = item.option_size
+            head.answered_at_size = item.answered_at_size
+            memcpy(to, &head, sizeof(Travelling))
+            to += sizeof(Travelling)
+            texts = (
+                <size_t>item.question_id_size
+                + item.option_size
+                + item.answered_at_size
+            )
+            memcpy(to, self.arena + item.start, texts)
+            to += texts
+        return packed
+
+    def unpack(self, const uint8_t[::1] packed, int64_t now_ms, size_t known):
+        """Add what :meth:`pack` gave, received its age before *now_ms*.
+
+        Returns the participants whose answers were not taken: the inbox is full, or
+        the index is not below *known*. Raises ``ValueError`` where *packed* is cut
+        short; what came before is in.
+        """
+        cdef size_t size = packed.shape[0], at = 0
+        cdef list refused = []
+        if not size:
+            return refused
+        cdef const char* data = <const char*>&packed[0]
+        while at < size:
+            self._unpack_one(data, size, &at, now_ms, known, refused)
+        return refused
+
+    cdef int _unpack_one(
+        self,
+        const char* data,
+        size_t size,
+        size_t* at,
+        int64_t now_ms,
+        size_t known,
+        list refused,
+    ) except -1:
+        cdef Travelling head
+        cdef Answer answer
+        if size - at[0] < sizeof(Travelling):
+            raise ValueError("packed answers are cut short")
+        memcpy(&head, data + at[0], sizeof(Travelling))
+        at[0] += sizeof(Travelling)
+        cdef size_t texts = (
+            <size_t>head.question_id_size + head.option_size + head.answered_at_size
+        )
+        if size - at[0] < texts:
+            raise ValueError("packed answers are cut short")
+        cdef const char* text = data + at[0]
+        answer.question_id = Slice(text, head.question_id_size)
+        text += head.question_id_size
+        answer.option = Slice(text, head.option_size)
+        text += head.option_size
+        answer.answered_at = Slice(text, head.answered_at_size)
+        answer.participant_id = Slice(NULL, 0)
+        at[0] += texts
+        if head.participant >= known or not self.put(
+            head.participant, now_ms - head.age_ms, &answer
+        ):
+            refused.append(head.participant)
+        return 0
 
     cpdef void clear(self):
         """Forget all answers; keep the memory for the next tick."""

@@ -449,6 +449,47 @@ def judge_one(
     return verdicts.record, None
 
 
+def merge(list records not None):
+    """Return one packed record of answers in place of several to the same question.
+
+    The order stays. What players claimed as the time of their answer is left out: no
+    score depends on it. Raises ``ValueError`` where a record is cut short or belongs
+    to another question.
+    """
+    cdef bytearray merged = bytearray(sizeof(RecordHead))
+    cdef RecordHead head, each
+    cdef bytes record
+    head.count = 0
+    for record in records:
+        each = head_of(record)
+        if head.count and each.question != head.question:
+            raise ValueError("answers to several questions")
+        head.question = each.question
+        head.count += each.count
+        _without_claims(record, each.count, merged)
+    return (<char*>&head)[:sizeof(head)] + bytes(merged[sizeof(head):])
+
+
+cdef int _without_claims(bytes record, uint32_t count, bytearray merged) except -1:
+    cdef const char* at = <const char*>record + sizeof(RecordHead)
+    cdef const char* end = <const char*>record + len(record)
+    cdef RecordItem item
+    cdef Py_ssize_t texts
+    for _ in range(count):
+        if end - at < <Py_ssize_t>sizeof(item):
+            raise ValueError("record of answers is cut short")
+        memcpy(&item, at, sizeof(item))
+        at += sizeof(item)
+        texts = item.response_size + item.answered_at_size
+        if end - at < texts:
+            raise ValueError("record of answers is cut short")
+        item.answered_at_size = 0
+        merged += (<char*>&item)[:sizeof(item)]
+        merged += at[:item.response_size]
+        at += texts
+    return 0
+
+
 def question_of(bytes record not None):
     """Return the question index of a packed record.
 

@@ -8,19 +8,34 @@ sessions notice nothing.
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from quizd._fast.inbox import Inbox
 from quizd.clock import Clock
 from quizd.codes import Close, Reason, Refused
-from quizd.journal.base import Fenced, Journal, JournalUnavailable, SessionEntry
+from quizd.journal.base import (
+    NO_HASH,
+    Claim,
+    Fenced,
+    Journal,
+    JournalUnavailable,
+    SessionEntry,
+    chain,
+)
 from quizd.log import get_logger
-from quizd.owner.runner import Limits, Runner
+from quizd.owner.handle import Handle
+from quizd.owner.lease import Forever, Lease
+from quizd.owner.logbook import read_session
+from quizd.owner.runner import Limits, Means, Runner
+from quizd.owner.sessions import OpenNow
 from quizd.owner.subscriber import Subscriber
 from quizd.session import events as ev
 from quizd.session import records as rec
 from quizd.session.live import RULES_VERSION, LiveSession
 from quizd.session.phases import Phase
+from quizd.session.picture import joinable
 from quizd.session.quiz import Quiz
 from quizd.session.state import State
 
@@ -28,6 +43,7 @@ KEEP_ENDED_MS = 600_000
 FAILURES_MAX = 3
 FAILURES_MS = 60_000
 RELOAD_RETRY_S = 0.5
+PATIENCE_S = 2.0
 FIRST_EPOCH = 1
 PIN_DIGITS = 6
 
@@ -44,6 +60,27 @@ class OwnerSettings:
     runner: Limits = field(default_factory=Limits)
 
 
+def new_session_id() -> str:
+    """Return an id that nobody can guess, and that is nobody else's."""
+    return secrets.token_hex(8)
+
+
+def new_pin() -> str:
+    """Return six digits, the first not 0."""
+    return str(secrets.randbelow(9 * 10 ** (PIN_DIGITS - 1)) + 10 ** (PIN_DIGITS - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a session is opened with."""
+
+    session_id: str
+    pin: str
+    quiz_id: str
+    quiz: Quiz
+    quiz_version: int
+
+
 @dataclass(slots=True)
 class Slot:
     """A session and the task that runs it."""
@@ -52,6 +89,14 @@ class Slot:
     task: asyncio.Task[None] | None = None
     finishing: asyncio.Task[None] | None = None
     failed_ms: list[int] = field(default_factory=list)
+
+
+def _open_now(state: State) -> OpenNow:
+    return OpenNow(state.quiz_id, joinable(state))
+
+
+def _ignore(_: object) -> None:
+    """Do nothing about what happened."""
 
 
 class Owner:
@@ -66,7 +111,12 @@ class Owner:
         clock: Clock,
         settings: OwnerSettings,
         subscribe: Callable[[Runner], Subscriber],
+        lease: Lease | None = None,
     ) -> None:
+        self.on_fenced: Callable[[Runner], None] | None = None
+        self.on_ended: Callable[[Runner], None] = _ignore
+        self.on_forgotten: Callable[[str], object] = _ignore
+        self._means = Means(journal, clock, settings.runner, lease or Forever())
         self._journal = journal
         self._clock = clock
         self._settings = settings
@@ -82,14 +132,17 @@ class Owner:
 
     # -- life ------------------------------------------------------------------
 
-    async def start(self) -> int:
+    def start(self) -> None:
+        """Begin to note that this owner lives."""
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def recover(self) -> int:
         """Take over every open session of the journal; return how many there were."""
         entries = await self._journal.sessions()
         for entry in entries:
             self._clock.not_before(entry.alive_ms)
         for entry in entries:
             await self._recover(entry)
-        self._keeper = asyncio.create_task(self._keep())
         return len(entries)
 
     async def _recover(self, entry: SessionEntry) -> None:
@@ -136,30 +189,61 @@ class Owner:
         """Return the runners of all sessions, ended ones that are kept included."""
         return [slot.runner for slot in self._slots.values()]
 
-    def session(self, session_id: str) -> Runner:
-        """Return the runner of *session_id*; raise ``Refused: session_not_found``."""
-        slot = self._slots.get(session_id)
-        if slot is None:
-            raise Refused(Reason.SESSION_NOT_FOUND, sessionId=session_id)
-        return slot.runner
+    def handles(self) -> Sequence[Handle]:
+        """Return the sessions that this shard owns."""
+        return self.runners()
 
-    def find_open(self, address: str) -> Runner | None:
+    async def open_now(self) -> list[OpenNow]:
+        """Return the open sessions; one that is too busy to answer is left out."""
+        running = [runner for runner in self.runners() if not runner.ended.done()]
+        asked = [runner.read(_open_now) for runner in running]
+        if asked:
+            await asyncio.wait(asked, timeout=PATIENCE_S)
+        for answer in asked:
+            answer.cancel()
+        return [
+            answer.result()
+            for answer in asked
+            if not answer.cancelled() and answer.exception() is None
+        ]
+
+    def known(self, session_id: str) -> Runner | None:
+        """Return the runner of a session, ``None`` where it is unknown."""
+        slot = self._slots.get(session_id)
+        return slot.runner if slot is not None else None
+
+    async def session(self, session_id: str) -> Runner:
+        """Return the runner of *session_id*; raise ``Refused: session_not_found``."""
+        runner = self.known(session_id)
+        if runner is None:
+            raise Refused(Reason.SESSION_NOT_FOUND, sessionId=session_id)
+        return runner
+
+    def find_open_here(self, address: str) -> Runner | None:
         """Return the open session of a quiz's id or of a pin, if there is one."""
         session_id = self._open_quizzes.get(address) or self._pins.get(address)
         return self._slots[session_id].runner if session_id else None
 
-    def find(self, address: str) -> Runner:
+    def find_here(self, address: str) -> Runner | None:
+        """Return the open session of a quiz's id or a pin, else the quiz's last."""
+        runner = self.find_open_here(address)
+        if runner is None and address in self._last_of_quiz:
+            return self._slots[self._last_of_quiz[address]].runner
+        return runner
+
+    async def find_open(self, address: str) -> Runner | None:
+        """Return the open session of a quiz's id or of a pin, if there is one."""
+        return self.find_open_here(address)
+
+    async def find(self, address: str) -> Runner:
         """Return the open session of a quiz's id or a pin, else the quiz's last one.
 
         Raises ``Refused: session_not_found``.
         """
-        runner = self.find_open(address)
-        if runner is not None:
-            return runner
-        session_id = self._last_of_quiz.get(address)
-        if session_id is None:
+        runner = self.find_here(address)
+        if runner is None:
             raise Refused(Reason.SESSION_NOT_FOUND, quizId=address)
-        return self._slots[session_id].runner
+        return runner
 
     # -- opening ---------------------------------------------------------------
 
@@ -170,66 +254,104 @@ class Owner:
         ``shard_unavailable`` where the journal takes nothing.
         """
         async with self._opening.setdefault(quiz_id, asyncio.Lock()):
-            runner = self.find_open(quiz_id)
+            runner = self.find_open_here(quiz_id)
             return runner or await self._open(quiz_id, quiz, quiz_version)
 
     async def _open(self, quiz_id: str, quiz: Quiz, quiz_version: int) -> Runner:
+        opening = Opening(
+            new_session_id(), self._free_pin(), quiz_id, quiz, quiz_version
+        )
+        return await self.create(opening)
+
+    async def create(self, opening: "Opening") -> Runner:
+        """Open a session whose id and pin are known to be free; see :meth:`open`."""
         if len(self) >= self._settings.sessions:
             raise Refused(Reason.SESSION_FULL, limit=self._settings.sessions)
+        quiz_id = opening.quiz_id
         opened = rec.SessionOpened(
             at_ms=self._clock.now_ms(),
-            session_id=secrets.token_hex(8),
+            session_id=opening.session_id,
             quiz_id=quiz_id,
-            quiz_version=quiz_version,
+            quiz_version=opening.quiz_version,
             rules_version=RULES_VERSION,
-            pin=self._free_pin(),
+            pin=opening.pin,
             epoch=FIRST_EPOCH,
             capacity=self._settings.capacity,
-            quiz=quiz.model_dump_json(),
+            quiz=opening.quiz.model_dump_json(),
         )
+        batch = rec.pack([opened])
         try:
             term = await self._journal.create(
-                opened.session_id, quiz_id, opened.pin, rec.pack([opened]), opened.at_ms
+                opened.session_id, quiz_id, opened.pin, batch, opened.at_ms
             )
         except JournalUnavailable as error:
             raise Refused(Reason.SHARD_UNAVAILABLE) from error
         log.info("session_opened", session_id=opened.session_id, quiz_id=quiz_id)
-        return self._run(LiveSession(State(opened)), term, 1)
+        claim = Claim(term, 1, opened.at_ms, chain(NO_HASH, batch))
+        return self._run(LiveSession(State(opened)), claim)
 
     def _free_pin(self) -> str:
         while True:
-            pin = str(secrets.randbelow(9 * 10 ** (PIN_DIGITS - 1)) + 10**5)
+            pin = new_pin()
             if pin not in self._pins:
                 return pin
 
     async def _take_over(self, entry: SessionEntry) -> Runner:
         """Replay a session and give it back the time in which nobody ran it."""
         claim = await self._journal.claim(entry.session_id, self._clock.now_ms())
-        records: list[rec.Record] = []
-        async for _, batch in self._journal.read(entry.session_id):
-            records.extend(rec.unpack(batch))
-        session = LiveSession.replay(records)
+        reading = await read_session(self._journal, entry.session_id)
+        return self.adopt(reading.session, claim)
+
+    def adopt(
+        self, session: LiveSession, claim: Claim, inbox: Inbox | None = None
+    ) -> Runner:
+        """Run a session that is claimed, and give it the time back it was not run.
+
+        *session* is as of the claim's last batch; *inbox* has what came in meanwhile.
+        """
         self._clock.not_before(session.state.last_ms)
-        runner = self._run(session, claim.term, claim.last_index)
+        runner = self._run(session, claim, inbox)
         if session.state.phase is not Phase.ENDED:
             runner.wait_for_all()
             runner.notice_outage(ev.OutageNoticed(claim.alive_ms))
         runner.wake()
-        log.info("session_recovered", session_id=entry.session_id, records=len(records))
+        log.info(
+            "session_recovered",
+            session_id=session.state.session_id,
+            records=session.state.version,
+        )
+        return runner
+
+    async def release(self, session_id: str) -> Runner | None:
+        """Stop running a session, between two ticks; another shard is to own it."""
+        slot = self._slots.get(session_id)
+        if slot is None or slot.runner.ended.done():
+            return None
+        with suppress(Fenced):  # somebody else owns it already
+            await slot.runner.retire()
+        return self._let_go(slot)
+
+    def _let_go(self, slot: Slot) -> Runner:
+        """Drop a session that is another shard's now; its connections stay."""
+        runner = slot.runner
+        self._slots.pop(runner.state.session_id, None)
+        self._close_address(runner.state)
+        self._forget_last(runner.state)
+        runner.abandon()
+        if slot.task is not None:
+            slot.task.cancel()
         return runner
 
     # -- running ---------------------------------------------------------------
 
-    def _run(self, session: LiveSession, term: int, last_index: int) -> Runner:
+    def _run(
+        self,
+        session: LiveSession,
+        claim: Claim,
+        inbox: Inbox | None = None,
+    ) -> Runner:
         state = session.state
-        runner = Runner(
-            session,
-            term=term,
-            last_index=last_index,
-            journal=self._journal,
-            clock=self._clock,
-            limits=self._settings.runner,
-        )
+        runner = Runner(session, claim, self._means, inbox)
         runner.subscriber = self._subscribe(runner)
         slot = self._slots.setdefault(state.session_id, Slot(runner))
         slot.runner = runner
@@ -245,9 +367,17 @@ class Owner:
         state = runner.state
         try:
             await runner.run()
+        except Fenced as fenced:
+            log.warning("session_lost", session_id=state.session_id, why=str(fenced))
+            if self.on_fenced is not None:
+                self.on_fenced(self._let_go(slot))
+                return
+            self.failures += 1
         except Exception:
             self.failures += 1
             log.exception("session_failed", session_id=state.session_id)
+        else:
+            return  # it has retired
         runner.abandon()
         runner.subscriber.close_all(Close.SERVICE_RESTART)
         if self._fails_too_often(slot):
@@ -282,6 +412,7 @@ class Owner:
         self._ended.append((self._clock.now_ms(), state.session_id))
         log.info("session_ended", session_id=state.session_id, quiz_id=state.quiz_id)
         slot.finishing = asyncio.create_task(self._finish(slot.runner))
+        self.on_ended(slot.runner)
 
     async def _finish(self, runner: Runner) -> None:
         """Mark the session as ended; one that is not is found ended at the start."""
@@ -299,12 +430,16 @@ class Owner:
             if addresses.get(address) == state.session_id:
                 del addresses[address]
 
+    def _forget_last(self, state: State) -> None:
+        if self._last_of_quiz.get(state.quiz_id) == state.session_id:
+            del self._last_of_quiz[state.quiz_id]
+
     def _forget(self, session_id: str) -> None:
         slot = self._slots.pop(session_id)
         state = slot.runner.state
         self._close_address(state)
-        if self._last_of_quiz.get(state.quiz_id) == session_id:
-            del self._last_of_quiz[state.quiz_id]
+        self._forget_last(state)
         slot.runner.subscriber.close_all(Close.NORMAL)
+        self.on_forgotten(session_id)
         if slot.task is not None:
             slot.task.cancel()

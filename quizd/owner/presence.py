@@ -2,43 +2,58 @@
 
 Presence is not recorded; what follows from it (an early close) is. A player who drops
 out is waited for :data:`GRACE_MS` more, so that a short break of many lines, or of the
-server, closes no question early.
+server, closes no question early. A line is at a place: this shard or another one. A
+player has one line; the place of the latest is the player's.
 """
 
 from collections import deque
 
 GRACE_MS = 5_000
+HERE = ""
+"""The place of lines that this shard holds itself; others have their shard's name."""
 
 
 class Presence:
     """The players of one session that are expected to answer."""
 
     def __init__(self) -> None:
-        self.connected: set[int] = set()
+        self.connected: dict[int, str] = {}
         self._forgotten: set[int] = set()
         self._leaving: deque[tuple[int, int]] = deque()
         self._left: dict[int, int] = {}
 
-    def came(self, participant: int) -> None:
-        """Count *participant* as connected."""
+    def came(self, participant: int, place: str = HERE) -> str | None:
+        """Count *participant* as connected; return the other place it had, if any."""
         if participant in self._forgotten:
-            return
-        self.connected.add(participant)
+            return None
+        elder = self.connected.get(participant, place)
+        self.connected[participant] = place
         self._left.pop(participant, None)
+        return None if elder == place else elder
 
-    def went(self, participant: int, now_ms: int) -> None:
-        """Count *participant* as gone, after the grace."""
+    def went(self, participant: int, now_ms: int, place: str = HERE) -> None:
+        """Count *participant* as gone from *place*, after the grace."""
         self.expire(now_ms)
         if participant in self._forgotten:
             return
-        self.connected.discard(participant)
+        if self.connected.get(participant, place) != place:
+            return  # there is a newer line elsewhere
+        self.connected.pop(participant, None)
         self._left[participant] = now_ms + GRACE_MS
         self._leaving.append((now_ms + GRACE_MS, participant))
+
+    def at(self, place: str) -> list[int]:
+        """Return the players whose lines are at *place*."""
+        return [index for index, there in self.connected.items() if there == place]
+
+    def place_of(self, participant: int) -> str:
+        """Return where the line of *participant* is, `HERE` where there is none."""
+        return self.connected.get(participant, HERE)
 
     def forget(self, participant: int) -> None:
         """Don't wait for *participant* any more: removed, and never back."""
         self._forgotten.add(participant)
-        self.connected.discard(participant)
+        self.connected.pop(participant, None)
         self._left.pop(participant, None)
 
     def expire(self, now_ms: int) -> None:
@@ -54,4 +69,4 @@ class Presence:
 
     def expected(self) -> set[int]:
         """Return those who are waited for."""
-        return self.connected.union(self._left) if self._left else self.connected
+        return self.connected.keys() | self._left.keys()

@@ -14,16 +14,18 @@ subscriber's.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from quizd._fast.inbox import Inbox
 from quizd._fast.scoring import Verdicts
 from quizd.clock import Clock
 from quizd.codes import Reason, Refused
-from quizd.journal.base import Journal, JournalUnavailable
+from quizd.journal.base import Claim, Fenced, Journal, JournalUnavailable, chain
 from quizd.log import get_logger
-from quizd.owner.presence import Presence
+from quizd.owner.lease import Forever, Lease
+from quizd.owner.logbook import save_snapshot
+from quizd.owner.presence import HERE, Presence
 from quizd.owner.subscriber import Subscriber
 from quizd.session import effects as fx
 from quizd.session import events as ev
@@ -35,6 +37,8 @@ from quizd.session.state import State
 T = TypeVar("T")
 
 LEAD_FACTOR = 1.5
+LATE_ANSWERS_MS = 250
+"""How long other shards may take to hand over what came in before the end."""
 RETRY_FIRST_S = 0.05
 RETRY_MAX_S = 2.0
 
@@ -47,6 +51,16 @@ class Limits:
 
     waiting: int = 200_000
     lead_min_ms: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all runners of a shard work with."""
+
+    journal: Journal
+    clock: Clock
+    limits: Limits
+    lease: Lease = field(default_factory=Forever)
 
 
 @dataclass(slots=True)
@@ -63,27 +77,36 @@ class Runner:
     def __init__(
         self,
         session: LiveSession,
-        *,
-        term: int,
-        last_index: int,
-        journal: Journal,
-        clock: Clock,
-        limits: Limits,
+        claim: Claim,
+        means: Means,
+        inbox: Inbox | None = None,
     ) -> None:
+        limits = means.limits
         self.session = session
         self.presence = Presence()
-        self.inbox = Inbox(limits.waiting, self.wake)
+        self.inbox = Inbox(limits.waiting, self.wake) if inbox is None else inbox
+        self.inbox.wake = self.wake
         self.subscriber: Subscriber
-        self._term = term
-        self._index = last_index
-        self._journal = journal
-        self._clock = clock
+        self.on_commit: Callable[[int, bytes], None] = _nobody_listens
+        self.complete_ms: Callable[[], int | None] = _always_complete
+        self._term = claim.term
+        self._index = claim.last_index
+        self.last = claim.last_hash
+        self._journal = means.journal
+        self._clock = means.clock
         self._limits = limits
+        self._lease = means.lease
         self._waiting: deque[Waiting] = deque()
         self._open: set[asyncio.Future[Any]] = set()
         self._looks: deque[Callable[[State], None]] = deque()
+        self._settled: list[Callable[[], None]] = []
         self._busy = False
         self._abandoned = False
+        self._retired = False
+        self._short_to: int | None = None
+        self._saving: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._awake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self.loop = asyncio.get_running_loop()
@@ -95,9 +118,24 @@ class Runner:
         return self._term
 
     @property
+    def index(self) -> int:
+        """The number of the latest batch that is durable."""
+        return self._index
+
+    @property
+    def connected(self) -> int:
+        """How many players have their line up, on all shards."""
+        return len(self.presence.connected)
+
+    @property
     def waiting(self) -> int:
         """How many answers and other events wait for the next tick."""
         return len(self.inbox) + len(self._waiting)
+
+    @property
+    def synced(self) -> bool:
+        """Always: a runner begins with a state."""
+        return True
 
     @property
     def state(self) -> State:
@@ -109,6 +147,16 @@ class Runner:
     def wake(self) -> None:
         """Say that something waits."""
         self._awake.set()
+
+    def now_ms(self) -> int:
+        """Return session time."""
+        return self._clock.now_ms()
+
+    def expect(self, _: int) -> asyncio.Future[None]:
+        """Return what is done: an owner knows who is in."""
+        done: asyncio.Future[None] = self.loop.create_future()
+        done.set_result(None)
+        return done
 
     def submit(self, event: ev.Event) -> asyncio.Future[int | None]:
         """Queue *event*; the future ends when what it comes to is durable.
@@ -146,7 +194,7 @@ class Runner:
             except Exception as error:  # noqa: BLE001 - it is the reader's own
                 reply.set_exception(error)
 
-        if self._abandoned:
+        if self._abandoned or len(self._looks) >= self._limits.waiting:
             reply.set_exception(Refused(Reason.SHARD_UNAVAILABLE))
             return reply
         self._watch(reply)
@@ -154,25 +202,38 @@ class Runner:
         return reply
 
     def look(self, look: Callable[[State], None]) -> None:
-        """Call *look* with a state that is durable: now, or when the tick is done."""
-        if self._abandoned:
+        """Call *look* with a state that is durable: now, or when the tick is done.
+
+        Too many looks that wait, which only a journal that is away can lead to, are
+        dropped; who waits for them gives up by its own deadline.
+        """
+        if self._abandoned or len(self._looks) >= self._limits.waiting:
             return
-        if self._busy:
+        if self._busy or not self._lease.holds():
             self._looks.append(look)
+            self.wake()
         else:
             look(self.state)
+
+    def settle(self, settled: Callable[[], None]) -> None:
+        """Call *settled* when all that waits now is durable and let out."""
+        self._settled.append(settled)
+        self.wake()
 
     def _watch(self, reply: asyncio.Future[Any]) -> None:
         self._open.add(reply)
         reply.add_done_callback(self._open.discard)
 
     def abandon(self) -> None:
-        """Tell all who wait, and who will ask, that this runner answers no more."""
+        """Tell all who wait, and who will ask, that this runner answers no more.
+
+        What is in the inbox stays: the connections keep it for whoever comes next.
+        """
         self._abandoned = True
         self._cancel_timer()
         self._waiting.clear()
         self._looks.clear()
-        self.inbox.clear()
+        self._settled.clear()
         for reply in tuple(self._open):
             if not reply.done():
                 reply.set_exception(Refused(Reason.SHARD_UNAVAILABLE))
@@ -189,13 +250,15 @@ class Runner:
         self._busy = True
         self.wake()
 
-    def came(self, participant: int) -> None:
-        """Note that a player's line is up."""
-        self.presence.came(participant)
+    def came(self, participant: int, place: str = HERE) -> None:
+        """Note that a player's line is up at *place*, and no elder one counts."""
+        elder = self.presence.came(participant, place)
+        if elder is not None:
+            self.subscriber.replace(participant, elder)
 
-    def went(self, participant: int) -> None:
+    def went(self, participant: int, place: str = HERE) -> None:
         """Note that a player's line is down."""
-        self.presence.went(participant, self._clock.now_ms())
+        self.presence.went(participant, self._clock.now_ms(), place)
         if self.state.phase is Phase.QUESTION:
             self.wake()
 
@@ -207,21 +270,65 @@ class Runner:
             self._set_timer()
             await self._awake.wait()
             self._awake.clear()
+            if self._retired:
+                return
             await self.tick()
+
+    async def retire(self) -> None:
+        """Finish the tick under way, begin no other one, and record the leaving.
+
+        Raises what the journal raises.
+        """
+        self._retired = True
+        self._cancel_timer()
+        await self._idle.wait()
+        self._busy = True  # who looks now is answered by the next owner
+        released = rec.Released(self._clock.now_ms())
+        self.session.apply(released)
+        await self._commit(rec.pack([released]))
 
     async def tick(self) -> None:
         """Decide what waits, commit it, let its effects out."""
         self._busy = True
+        self._idle.clear()
+        await self._speak_for_it()
         tick = Tick(self, self._clock.now_ms())
+        settled, self._settled = self._settled, []
         tick.decide_all(self.inbox, self._waiting)
         if tick.records:
             await self._commit(rec.pack(tick.records))
+            await self._speak_for_it()
         tick.release(self.subscriber)
+        for call in settled:
+            call()
         while self._looks:
             self._looks.popleft()(self.state)
         self._busy = False
+        self._idle.set()
+        if tick.reveals:
+            self._save_snapshot()
         if self.state.phase is Phase.ENDED and not self.ended.done():
             self.ended.set_result(None)
+
+    def _save_snapshot(self) -> None:
+        """Have the log made short, beside play; one that fails is made up for later."""
+        if self._saving is None or self._saving.done():
+            self._saving = self.loop.create_task(self._save())
+
+    async def _save(self) -> None:
+        session_id = self.state.session_id
+        try:
+            self._short_to = await save_snapshot(
+                self._journal, session_id, self._term, self._short_to
+            )
+        except (JournalUnavailable, Fenced) as error:
+            log.info("snapshot_not_saved", session_id=session_id, error=str(error))
+            self._short_to = None
+
+    async def _speak_for_it(self) -> None:
+        """Go on only while no other shard can have taken the session over."""
+        if not self._lease.holds():
+            await self._lease.held()
 
     async def _commit(self, batch: bytes) -> None:
         """Append *batch*, again and again while the journal cannot say that it did."""
@@ -242,6 +349,8 @@ class Runner:
                 delay_s = min(2 * delay_s, RETRY_MAX_S)
             else:
                 self._index += 1
+                self.last = chain(self.last, batch)
+                self.on_commit(self._index, batch)
                 return
 
     def lead_ms(self) -> int:
@@ -254,11 +363,27 @@ class Runner:
         state = self.state
         if state.phase in (Phase.PAUSED, Phase.ENDED):
             return None
-        if state.deadline_ms is not None and now_ms >= state.deadline_ms:
+        if self._passed(now_ms):
             return ev.DeadlinePassed(self.lead_ms())
         if state.phase is Phase.QUESTION and self._everybody_answered(now_ms):
             return ev.EverybodyAnswered(state.current, self.lead_ms())
         return None
+
+    def _passed(self, now_ms: int) -> bool:
+        """Tell whether the deadline has passed, for answers on their way as well."""
+        deadline_ms = self.state.deadline_ms
+        if deadline_ms is None or now_ms < deadline_ms:
+            return False
+        if self.state.phase is not Phase.QUESTION:
+            return True
+        return self._is_complete(deadline_ms) or (
+            now_ms >= deadline_ms + LATE_ANSWERS_MS
+        )
+
+    def _is_complete(self, at_ms: int) -> bool:
+        """Tell whether all shards have handed over what came in before *at_ms*."""
+        complete_ms = self.complete_ms()
+        return complete_ms is None or complete_ms >= at_ms
 
     def _everybody_answered(self, now_ms: int) -> bool:
         self.presence.expire(now_ms)
@@ -281,15 +406,27 @@ class Runner:
         state = self.state
         if state.phase is Phase.PAUSED:
             return None
-        expiry_ms = self.presence.next_expiry_ms()
-        if state.phase is not Phase.QUESTION or expiry_ms is None:
+        if state.phase is not Phase.QUESTION or state.deadline_ms is None:
             return state.deadline_ms
-        return min(expiry_ms, state.deadline_ms or expiry_ms)
+        deadline_ms = state.deadline_ms
+        if self._clock.now_ms() >= deadline_ms:
+            return deadline_ms + LATE_ANSWERS_MS
+        expiry_ms = self.presence.next_expiry_ms()
+        return deadline_ms if expiry_ms is None else min(expiry_ms, deadline_ms)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _nobody_listens(_index: int, _batch: bytes) -> None:
+    """Pass over a commit: nobody follows the session."""
+
+
+def _always_complete() -> int | None:
+    """Say that no other shard has answers on their way."""
+    return None
 
 
 class Tick:
@@ -313,8 +450,16 @@ class Tick:
         if event is not None:
             self._enter(self._session.decide(event, self._now_ms))
 
+    @property
+    def reveals(self) -> bool:
+        """Whether a question was closed."""
+        return any(isinstance(effect, fx.RevealQuestion) for effect in self._effects)
+
     def release(self, subscriber: Subscriber) -> None:
         """Let out what is now durable."""
+        for effect in self._effects:
+            if isinstance(effect, fx.RemoveParticipant):
+                self._runner.presence.forget(effect.participant)
         subscriber.release(self._effects)
         for say in self._after:
             say(subscriber)

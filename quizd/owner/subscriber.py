@@ -22,8 +22,21 @@ class Subscriber(Protocol):
         """Tell *participant* why an input did not count."""
         ...
 
+    def replace(self, participant: int, place: str) -> None:
+        """Close the line of *participant* at *place*: there is a newer one."""
+        ...
+
     def close_all(self, code: Close) -> None:
         """Close every connection of the session."""
+        ...
+
+    def show_anew(self) -> None:
+        """Give every connection the picture: what it knew is no longer so."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """How many deliveries are still to be made."""
         ...
 
     def fan_out_ms(self) -> float:

@@ -148,3 +148,41 @@ def lines(state: State, rows: Iterable[tuple[int, int, int]]) -> tuple[Standing,
         Standing(state.participant_ids[index], state.names[index], score, rank)
         for index, score, rank in rows
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Joinable:
+    """A session, or a quiz that is always open, as a list of what can be joined has it.
+
+    Plain values, so that it can travel.
+    """
+
+    quiz_id: str
+    title: str
+    phase: str
+    participants: int
+    level: str
+    language: str
+
+
+def joinable(state: State) -> Joinable | None:
+    """Return the line of a session that takes players now, else ``None``."""
+    settings = state.quiz.settings
+    begun = state.active_phase not in (Phase.LOBBY, Phase.STARTING)
+    most = min(settings.max_participants or state.capacity, state.capacity)
+    if (
+        state.phase is Phase.ENDED
+        or state.locked
+        or (begun and not settings.late_join)
+        or state.participants >= most
+    ):
+        return None
+    quiz = state.quiz
+    return Joinable(
+        state.quiz_id,
+        quiz.title,
+        state.phase,
+        state.participants,
+        quiz.level,
+        quiz.language,
+    )

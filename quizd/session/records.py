@@ -168,6 +168,21 @@ class OutageEnded(Record):
     outage_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Released(Record):
+    """The owner has left in peace; whoever comes next need not wait for its lease."""
+
+    kind = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted(Record):
+    """So many ``records`` more were here before a log was made shorter."""
+
+    kind = 14
+    records: int
+
+
 KINDS: dict[int, type[Record]] = {
     kind.kind: kind
     for kind in (
@@ -183,6 +198,8 @@ KINDS: dict[int, type[Record]] = {
         ParticipantRemoved,
         SessionEnded,
         OutageEnded,
+        Released,
+        Compacted,
     )
 }
 

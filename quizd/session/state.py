@@ -210,6 +210,13 @@ class State:
             self._delay(record.outage_ms)
         return (fx.RefreshHost(),)
 
+    def _released(self, _: rec.Released) -> Effects:
+        return ()
+
+    def _compacted(self, record: rec.Compacted) -> Effects:
+        self.version += record.records - 1  # itself is none of them
+        return ()
+
     def _delay(self, ms: int) -> None:
         """Move the running clock on: it stood still for *ms*."""
         if self.deadline_ms is not None:
@@ -251,4 +258,6 @@ APPLY: dict[type[rec.Record], Callable[[State, Any], Effects]] = {
     rec.ParticipantRemoved: State._participant_removed,
     rec.SessionEnded: State._ended,
     rec.OutageEnded: State._outage_ended,
+    rec.Released: State._released,
+    rec.Compacted: State._compacted,
 }

@@ -111,6 +111,7 @@ class Witness:
         self.repeated: list[tuple[int, int]] = []
         self.refused: list[tuple[int, Refused]] = []
         self.closed: list[Close] = []
+        self.replaced: list[tuple[int, str]] = []
         self.fan_out = 0.0
         self._stage = stage
 
@@ -129,9 +130,21 @@ class Witness:
         """Note it."""
         self.refused.append((participant, refused))
 
+    def replace(self, participant: int, place: str) -> None:
+        """Note it."""
+        self.replaced.append((participant, place))
+
     def close_all(self, code: Close) -> None:
         """Note it."""
         self.closed.append(code)
+
+    def show_anew(self) -> None:
+        """Nothing to show."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many deliveries are still to be made."""
+        return 0
 
     def fan_out_ms(self) -> float:
         """Return what the test has set."""
@@ -178,7 +191,8 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         await self.journal.start()
-        await self.owner.start()
+        await self.owner.recover()
+        self.owner.start()
         return self
 
     async def __aexit__(
@@ -199,7 +213,8 @@ class Stage:
         """Start again as a new process; return how many sessions were taken over."""
         await self.journal.start()
         self.owner = self._new_owner()
-        count = await self.owner.start()
+        count = await self.owner.recover()
+        self.owner.start()
         await settle()
         return count
 

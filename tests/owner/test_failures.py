@@ -39,7 +39,7 @@ async def fail(
     """Let the session of *quiz_id* meet a bug."""
     with monkeypatch.context() as patch:
         patch.setitem(DECIDE, ev.HostLocked, broken)
-        failed = stage.owner.find(quiz_id).submit(ev.HostLocked())
+        failed = (await stage.owner.find(quiz_id)).submit(ev.HostLocked())
         await settle()
     assert isinstance(failed.exception(), Refused)
 
@@ -64,11 +64,11 @@ async def test_a_fenced_session_is_reloaded_and_nobody_told_a_lie() -> None:
             assert error.reason is Reason.SHARD_UNAVAILABLE
         assert witness.closed == [Close.SERVICE_RESTART]
         assert len(witness.heard) == heard
-        again = stage.owner.find("colours")
+        again = await stage.owner.find("colours")
         assert again is not runner
         assert await soon(again.read(lambda state: list(state.names))) == ["Ann"]
         assert await submitted(again, join("Cem")) == 1
-        assert stage.owner.find("other") is other
+        assert (await stage.owner.find("other")) is other
         assert stage.witness(other).closed == []
         assert stage.owner.failures == 1
 
@@ -91,7 +91,7 @@ async def test_a_batch_of_a_fenced_owner_changes_nothing() -> None:
         assert lost.result() == 0
         assert isinstance(lock.exception(), Refused)
         await claim
-        again = stage.owner.find("colours")
+        again = await stage.owner.find("colours")
         answered, locked = await soon(
             again.read(lambda state: (state.sheets[0].answered, state.locked))
         )
@@ -121,12 +121,12 @@ async def test_a_bug_costs_its_session_a_reload_and_others_nothing(
             assert isinstance(error, Refused)
             assert error.reason is Reason.SHARD_UNAVAILABLE
         assert witness.closed == [Close.SERVICE_RESTART]
-        again = stage.owner.find("colours")
+        again = await stage.owner.find("colours")
         assert again is not runner
         assert await state_of(again) == before
         await submitted(again, ev.HostLocked())
         assert stage.owner.failures == 1
-        assert stage.owner.find("other") is other
+        assert (await stage.owner.find("other")) is other
         assert await submitted(other, join("Yan")) == 1
         assert stage.witness(other).closed == []
 
@@ -144,7 +144,7 @@ async def test_a_bug_in_telling_loses_nothing(monkeypatch: pytest.MonkeyPatch) -
         joined = runner.submit(join("Ben"))
         await settle()
         assert isinstance(joined.exception(), Refused)
-        again = stage.owner.find("colours")
+        again = await stage.owner.find("colours")
         assert await soon(again.read(lambda state: list(state.names))) == ["Ann", "Ben"]
 
 
@@ -160,7 +160,7 @@ async def test_a_question_goes_on_after_a_bug(monkeypatch: pytest.MonkeyPatch) -
             locked = runner.submit(ev.HostLocked())
             await settle()
         assert isinstance(locked.exception(), Refused)
-        again = stage.owner.find("colours")
+        again = await stage.owner.find("colours")
         await pass_ms(60_000)
         closed_ms = stage.witness(again).when(fx.RevealQuestion)[0]
         assert 0 <= closed_ms - opened_ms - QUESTION_MS <= 500
@@ -177,7 +177,7 @@ async def test_a_session_that_always_fails_is_given_up(
         monkeypatch.setitem(DECIDE, ev.DeadlinePassed, broken)
         await pass_ms(60_000)
         assert stage.owner.failures == FAILURES_MAX + 1
-        assert stage.owner.find_open("colours") is None
+        assert stage.owner.find_open_here("colours") is None
         assert stage.owner.runners() == [other]
         assert await submitted(other, join("Yan")) == 1
 
@@ -191,7 +191,7 @@ async def test_whoever_waits_for_a_reload_finds_the_next_runner() -> None:
         failed = runner.submit(join("Ben"))
         await settle()
         assert isinstance(failed.exception(), Refused)
-        again = stage.owner.session(runner.state.session_id)
+        again = await stage.owner.session(runner.state.session_id)
         assert await submitted(again, join("Ben")) == 1
 
 
@@ -205,7 +205,7 @@ async def test_failures_that_lie_far_apart_are_not_added_up(
         for number in range(3 * FAILURES_MAX):
             await fail(stage, monkeypatch)
             await pass_ms(FAILURES_MS)
-            again = stage.owner.find("colours")
+            again = await stage.owner.find("colours")
             assert await submitted(again, join(f"Ben {number}")) == number + 1
         assert stage.owner.failures == 3 * FAILURES_MAX
 
@@ -228,9 +228,9 @@ async def test_a_reload_waits_for_its_journal(monkeypatch: pytest.MonkeyPatch) -
 
         monkeypatch.setattr(stage.journal, "claim", away)
         await fail(stage, monkeypatch)
-        assert stage.owner.find("colours") is runner
+        assert (await stage.owner.find("colours")) is runner
         await pass_ms(5000)
-        again = stage.owner.find("colours")
+        again = await stage.owner.find("colours")
         assert again is not runner
         assert await submitted(again, join("Ben")) == 1
 
@@ -259,7 +259,7 @@ async def test_a_runner_that_was_given_up_keeps_nobody_waiting(
                 assert error.reason is Reason.SHARD_UNAVAILABLE
         await pass_ms(5000)
         assert looked == []
-        assert await submitted(stage.owner.find("colours"), join("Ben")) == 1
+        assert await submitted(await stage.owner.find("colours"), join("Ben")) == 1
 
 
 @in_virtual_time
@@ -277,7 +277,7 @@ async def test_an_end_that_can_t_be_marked_is_marked_at_the_next_start(
             patch.setattr(stage.journal, "finish", away)
             await submitted(runner, ev.HostEnded())
             await settle()
-        assert stage.owner.find_open("colours") is None
+        assert stage.owner.find_open_here("colours") is None
         session_id = runner.state.session_id
         assert not (await stage.journal.entry(session_id)).ended
         await stage.die()

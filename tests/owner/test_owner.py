@@ -34,10 +34,10 @@ async def test_a_session_is_durable_before_it_is_there() -> None:
         stage.journal.hold()
         opening = asyncio.ensure_future(stage.open())
         await settle()
-        assert stage.owner.find_open("colours") is None
+        assert stage.owner.find_open_here("colours") is None
         stage.journal.release()
         runner = await soon(opening)
-        assert stage.owner.find_open("colours") is runner
+        assert stage.owner.find_open_here("colours") is runner
 
 
 @in_virtual_time
@@ -63,9 +63,9 @@ async def test_different_quizzes_are_different_sessions() -> None:
         assert stage.owner.runners() == runners
         assert len({runner.state.pin for runner in runners}) == 20
         for number, runner in enumerate(runners):
-            assert stage.owner.find(f"quiz{number}") is runner
-            assert stage.owner.find(runner.state.pin) is runner
-            assert stage.owner.session(runner.state.session_id) is runner
+            assert (await stage.owner.find(f"quiz{number}")) is runner
+            assert (await stage.owner.find(runner.state.pin)) is runner
+            assert (await stage.owner.session(runner.state.session_id)) is runner
             assert len(runner.state.pin) == 6
 
 
@@ -88,10 +88,10 @@ def test_an_unknown_address_is_refused(address: str) -> None:
     async def main() -> None:
         async with Stage() as stage:
             await stage.open()
-            assert stage.owner.find_open(address) is None
+            assert stage.owner.find_open_here(address) is None
             for find in (stage.owner.find, stage.owner.session):
                 with pytest.raises(Refused) as caught:
-                    find(address)
+                    await find(address)
                 assert caught.value.reason is Reason.SESSION_NOT_FOUND
                 assert list(caught.value.details.values()) == [address]
 
@@ -142,11 +142,11 @@ async def test_an_ended_session_is_finished_and_kept_for_a_while() -> None:
         assert runner.ended.done()
         assert (await stage.journal.entry(session_id)).ended
         assert len(stage.owner) == 0
-        assert stage.owner.find_open("colours") is None
-        assert stage.owner.find_open(pin) is None
-        assert stage.owner.find("colours") is runner
+        assert stage.owner.find_open_here("colours") is None
+        assert stage.owner.find_open_here(pin) is None
+        assert (await stage.owner.find("colours")) is runner
         await pass_ms(KEEP_ENDED_MS - RENEW_MS)
-        assert stage.owner.session(session_id) is runner
+        assert (await stage.owner.session(session_id)) is runner
         assert await soon(runner.read(lambda state: state.phase)) is Phase.ENDED
 
 
@@ -162,7 +162,7 @@ async def test_an_ended_session_is_forgotten_in_time() -> None:
         assert stage.owner.runners() == []
         for find in (stage.owner.find, stage.owner.session):
             with pytest.raises(Refused):
-                find("colours")
+                await find("colours")
 
 
 @in_virtual_time
@@ -175,13 +175,13 @@ async def test_a_quiz_can_be_played_again() -> None:
         second = await stage.opened("Ann")
         assert second is not first
         assert second.state.session_id != first.state.session_id
-        assert stage.owner.find("colours") is second
+        assert (await stage.owner.find("colours")) is second
         await pass_ms(KEEP_ENDED_MS // 2)
         assert stage.owner.runners() == [first, second]
         await submitted(second, ev.HostEnded())
         await pass_ms(KEEP_ENDED_MS // 2 + 2 * RENEW_MS)
         assert stage.owner.runners() == [second]
-        assert stage.owner.find("colours") is second
+        assert (await stage.owner.find("colours")) is second
 
 
 @in_virtual_time
@@ -194,8 +194,8 @@ async def test_a_quiz_that_is_played_again_is_not_forgotten_with_its_first() -> 
         second = await stage.open()
         await pass_ms(KEEP_ENDED_MS + 2 * RENEW_MS)
         assert stage.owner.runners() == [second]
-        assert stage.owner.find_open("colours") is second
-        assert stage.owner.find_open(second.state.pin) is second
+        assert stage.owner.find_open_here("colours") is second
+        assert stage.owner.find_open_here(second.state.pin) is second
 
 
 # -- signs of life -----------------------------------------------------------------

@@ -40,7 +40,7 @@ async def test_a_lobby_survives_a_restart() -> None:
         before = await state_of(runner)
         await stage.die()
         assert await stage.come_back() == 1
-        again = stage.owner.find("colours")
+        again = await stage.owner.find("colours")
         assert again is not runner
         assert await state_of(again) == before
         assert again.term > runner.term
@@ -56,10 +56,10 @@ async def test_a_damaged_log_keeps_no_other_session_from_coming_back() -> None:
         await MemoryJournal.create(journal, "broken", "other", "100", b"\x01\xff", 1)
         await stage.die()
         await stage.come_back()
-        assert stage.owner.find("colours").state.names == ["Ann", "Ben"]
+        assert (await stage.owner.find("colours")).state.names == ["Ann", "Ben"]
         assert stage.owner.failures == 1
         with pytest.raises(Refused, match="session_not_found"):
-            stage.owner.find("other")
+            await stage.owner.find("other")
 
 
 @in_virtual_time
@@ -72,7 +72,7 @@ async def test_a_question_gets_its_remaining_time_back() -> None:
         await stage.die()
         await pass_ms(3_600_000)
         await stage.come_back()
-        again, back_ms = stage.owner.find("colours"), stage.clock.now_ms()
+        again, back_ms = (await stage.owner.find("colours")), stage.clock.now_ms()
         picture = await soon(
             again.read(lambda state: pic.picture(state, 1, back_ms, 10))
         )
@@ -100,7 +100,7 @@ async def test_an_untouched_question_closes_when_its_time_is_really_over() -> No
         await stage.die()
         await pass_ms(60_000)
         await stage.come_back()
-        again, back_ms = stage.owner.find("colours"), stage.clock.now_ms()
+        again, back_ms = (await stage.owner.find("colours")), stage.clock.now_ms()
         await pass_ms(60_000)
         closed = stage.witness(again).when(fx.RevealQuestion)[0]
         assert closed - back_ms == QUESTION_MS - 5000 + (died_ms - alive_ms)
@@ -119,7 +119,7 @@ async def test_a_quiet_question_is_not_given_more_than_the_outage() -> None:
         await pass_ms(10_000)
         back_ms = stage.clock.now_ms()
         await stage.come_back()
-        again = stage.owner.find("colours")
+        again = await stage.owner.find("colours")
         moved_ms = await soon(again.read(lambda state: state.deadline_ms))
         assert moved_ms == end_ms + back_ms - alive_ms
 
@@ -141,7 +141,7 @@ async def test_two_deaths_in_a_row_are_both_given_back() -> None:
         await pass_ms(30_000)
         back_ms = stage.clock.now_ms()
         await stage.come_back()
-        again = stage.owner.find("colours")
+        again = await stage.owner.find("colours")
         outages = [
             record.outage_ms
             for record in stage.journal.durable[again.state.session_id]
@@ -164,7 +164,7 @@ async def test_a_countdown_goes_on_after_a_restart() -> None:
         await pass_ms(10_000)
         await stage.come_back()
         back_ms = stage.clock.now_ms()
-        again = stage.owner.find("colours")
+        again = await stage.owner.find("colours")
         await pass_ms(10_000)
         shown = stage.witness(again).when(fx.ShowQuestion)
         assert shown == [back_ms + starts_ms - alive_ms]
@@ -177,7 +177,7 @@ async def test_after_a_restart_everybody_is_waited_for() -> None:
         await stage.asking("Ann", "Ben", "Cem")
         await stage.die()
         await stage.come_back()
-        again = stage.owner.find("colours")
+        again = await stage.owner.find("colours")
         again.came(0)
         await submitted(again, answering(0, "green", stage.clock.now_ms()))
         await pass_ms(GRACE_MS - 1)
@@ -195,7 +195,7 @@ async def test_removed_participants_are_not_waited_for_after_a_restart() -> None
         await submitted(runner, ev.HostKicked("ben"))
         await stage.die()
         await stage.come_back()
-        again = stage.owner.find("colours")
+        again = await stage.owner.find("colours")
         again.came(0)
         await submitted(again, answering(0, "green", stage.clock.now_ms()))
         assert len(stage.witness(again).when(fx.RevealQuestion)) == 1
@@ -237,9 +237,9 @@ async def test_an_end_that_was_not_marked_is_marked_after_a_restart() -> None:
         await stage.journal.append(session_id, term, 3, ended)
         await stage.journal.stop()
         assert await stage.come_back() == 1
-        assert stage.owner.find_open("colours") is None
+        assert stage.owner.find_open_here("colours") is None
         assert (await stage.journal.entry(session_id)).ended
-        again = stage.owner.find("colours")
+        again = await stage.owner.find("colours")
         assert await soon(again.read(lambda state: state.phase)) is Phase.ENDED
         kinds = stage.journal.kinds(session_id)
         assert kinds == ["SessionOpened", "ParticipantAdded", "SessionEnded"]
@@ -255,4 +255,4 @@ async def test_finished_sessions_stay_away() -> None:
         await stage.die()
         assert await stage.come_back() == 0
         with pytest.raises(Refused):
-            stage.owner.find("colours")
+            await stage.owner.find("colours")

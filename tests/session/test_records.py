@@ -32,6 +32,8 @@ SAMPLES: tuple[rec.Record, ...] = (
     rec.ParticipantRemoved(9, 0, banned=False),
     rec.SessionEnded(10, "finished"),
     rec.OutageEnded(11, 12),
+    rec.Released(12),
+    rec.Compacted(13, 7),
 )
 
 

@@ -91,7 +91,11 @@ def test_random_games_are_worth_counting() -> None:
         several += sum(len(answer.chosen) > 1 for answer in game.answers)
         scores = [standing.score for standing in game.standings if standing.score]
         shared += len(scores) - len(set(scores))
-    assert kinds == {kind.__name__ for kind in rec.KINDS.values()}
+    by_sessions = {kind.__name__ for kind in rec.KINDS.values()} - {
+        "Compacted",
+        "Released",
+    }
+    assert kinds == by_sessions  # owners write the others
     assert answers > 200
     assert min(bonuses, several, shared) > 5
 

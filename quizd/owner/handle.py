@@ -1,0 +1,74 @@
+"""A session as edge and API meet it, whichever shard runs it.
+
+On its owner's shard the handle is the runner itself. On every other shard it is a
+follower, which keeps a replica of the state and passes on what comes in.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from quizd._fast.inbox import Inbox
+from quizd.session import events as ev
+from quizd.session.state import State
+
+T = TypeVar("T")
+
+
+class Handle(Protocol):
+    """One session: reading it, and giving it events."""
+
+    inbox: Inbox
+    ended: asyncio.Future[None]
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def synced(self) -> bool:
+        """Whether there is a state yet; a runner always has one."""
+        ...
+
+    @property
+    def state(self) -> State:
+        """The session's state; only right inside :meth:`read` and effects."""
+        ...
+
+    @property
+    def connected(self) -> int:
+        """How many players have their line up, on all shards."""
+        ...
+
+    def now_ms(self) -> int:
+        """Return session time: that of its owner."""
+        ...
+
+    def expect(self, participant: int) -> asyncio.Future[None]:
+        """Return what is done when *participant* is known to be in, or may not be."""
+        ...
+
+    def submit(self, event: ev.Event) -> asyncio.Future[int | None]:
+        """Pass *event* on; the future ends when what it comes to is durable."""
+        ...
+
+    def post(self, event: ev.AnswerSubmitted) -> None:
+        """Pass an answer on; its player is told what it comes to."""
+        ...
+
+    def read(self, look: Callable[[State], T]) -> asyncio.Future[T]:
+        """Call *look* with a state that is durable; the future holds its result."""
+        ...
+
+    def look(self, look: Callable[[State], None]) -> None:
+        """Call *look* with a state that is durable: now, or as soon as there is."""
+        ...
+
+    def came(self, participant: int) -> None:
+        """Note that a player's line is up."""
+        ...
+
+    def went(self, participant: int) -> None:
+        """Note that a player's line is down."""
+        ...
+
+    def lead_ms(self) -> int:
+        """Return how far ahead a question has to start for all to see it in time."""
+        ...

@@ -1,0 +1,64 @@
+"""A session's state, made again elsewhere from the records that its owner made durable.
+
+Records come over the link, and from the journal what the link has lost. They have to
+fit: each batch carries the hash of the log up to it, so that a log whose end was lost
+(a Redis that came back without its tail) and was then continued otherwise is noticed.
+"""
+
+from enum import Enum
+
+from quizd.journal.base import Journal, chain
+from quizd.owner.logbook import read_session
+from quizd.replica.messages import Records
+from quizd.session import effects as fx
+from quizd.session import records as rec
+from quizd.session.live import LiveSession
+
+
+class Fit(Enum):
+    """How a batch fits a replica."""
+
+    NEXT = "next"
+    KNOWN = "known"
+    MISSING = "missing"
+    """Something before it is missing."""
+    ANOTHER = "another"
+    """It belongs to another history."""
+
+
+class Replica:
+    """A session up to batch ``index`` of its log."""
+
+    def __init__(self, session: LiveSession, index: int, last: bytes) -> None:
+        self.session = session
+        self.index = index
+        self.last = last
+
+    @classmethod
+    async def load(
+        cls, journal: Journal, session_id: str, through: int | None = None
+    ) -> "Replica":
+        """Read the session from its journal, no further than batch *through*.
+
+        Raises what the journal raises, `BadRecord` where it can't be read.
+        """
+        reading = await read_session(journal, session_id, through)
+        return cls(reading.session, reading.index, reading.last)
+
+    def fit(self, records: Records) -> Fit:
+        """Tell how *records* fit."""
+        if records.index <= self.index:
+            same = records.index < self.index or records.chain == self.last
+            return Fit.KNOWN if same else Fit.ANOTHER
+        if records.index > self.index + 1:
+            return Fit.MISSING
+        fits = chain(self.last, records.batch) == records.chain
+        return Fit.NEXT if fits else Fit.ANOTHER
+
+    def enter(self, index: int, batch: bytes) -> list[fx.Effect]:
+        """Apply the next batch; return what is to be done."""
+        effects: list[fx.Effect] = []
+        for record in rec.unpack(batch):
+            effects.extend(self.session.apply(record))
+        self.index, self.last = index, chain(self.last, batch)
+        return effects

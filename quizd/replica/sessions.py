@@ -1,0 +1,426 @@
+"""All sessions of the cluster, as one shard sees them.
+
+Some are owned here, some are followed, the others can be found: a quiz or a pin in the
+directory, a session in the journal. The ring says who opens a session and who takes
+over one that has lost its owner; the journal's terms see to it that only one can write.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from typing import Any
+
+import orjson
+
+from quizd.clock import Clock
+from quizd.cluster.base import AddressBook, ClusterUnavailable
+from quizd.cluster.members import Members
+from quizd.codes import Reason, Refused
+from quizd.journal.base import Exists, Journal, JournalUnavailable, Unknown
+from quizd.log import get_logger
+from quizd.owner.handle import Handle
+from quizd.owner.owner import Opening, Owner, new_pin, new_session_id
+from quizd.owner.presence import HERE
+from quizd.owner.runner import Runner
+from quizd.owner.sessions import OpenNow
+from quizd.owner.subscriber import Subscriber
+from quizd.replica.exchange import Exchange
+from quizd.replica.follower import Follower, Shown
+from quizd.replica.followers import Followed, Followers
+from quizd.replica.lines import LineKeeper, Lines
+from quizd.replica.messages import Item, Kind, refusal, refused_of
+from quizd.replica.relays import Relays
+from quizd.replica.replica import Replica
+from quizd.session.phases import Phase
+from quizd.session.picture import Joinable
+from quizd.session.quiz import Quiz
+
+OPEN_TRIES = 3
+OPEN_TIMEOUT_S = 3.0
+SURVEY_S = 0.5
+CREATED_TRIES = 20
+CREATED_RETRY_S = 0.1
+
+log = get_logger(__name__)
+
+
+class Survey:
+    """A question to all shards, and what they have answered so far."""
+
+    def __init__(self, asked: set[str]) -> None:
+        self.found: list[OpenNow] = []
+        self.complete = asyncio.Event()
+        self._missing = asked
+        self._note()
+
+    def take(self, sender: str, lines: list[dict[str, Any]]) -> None:
+        """Take the answer of one shard."""
+        for line in lines:
+            shown = line["joinable"]
+            joinable = Joinable(**shown) if shown is not None else None
+            self.found.append(OpenNow(line["quiz_id"], joinable))
+        self._missing.discard(sender)
+        self._note()
+
+    def _note(self) -> None:
+        if not self._missing:
+            self.complete.set()
+
+
+class ClusterSessions:
+    """Finds, opens, follows and takes over sessions; a `Sessions`."""
+
+    def __init__(  # noqa: PLR0913 - the parts that it joins
+        self,
+        *,
+        owner: Owner,
+        followers: Followers,
+        relays: Relays,
+        exchange: Exchange,
+        journal: Journal,
+        directory: AddressBook,
+        members: Members,
+        clock: Clock,
+        keeper: LineKeeper,
+    ) -> None:
+        self._keeper = keeper
+        self._owner = owner
+        self._followers = followers
+        self._relays = relays
+        self._exchange = exchange
+        self._journal = journal
+        self._directory = directory
+        self._members = members
+        self._clock = clock
+        self._opening: dict[str, asyncio.Lock] = {}
+        self._asked: dict[str, asyncio.Future[None]] = {}
+        self._taking: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        exchange.handle(Kind.OPEN, self._on_open)
+        exchange.handle(Kind.OPENED, self._on_opened)
+        exchange.handle(Kind.TAKE_OVER, self._on_take_over)
+        exchange.handle(Kind.OPEN_NOW, self._on_open_now)
+        exchange.handle(Kind.OPEN_NOW_REPLY, self._on_open_now_reply)
+        self._surveys: dict[str, Survey] = {}
+        owner.on_fenced = self.lost
+        owner.on_ended = self._on_ended
+        owner.on_forgotten = self._forget
+        self._moving: dict[str, Lines] = {}
+
+    def subscribe(self, runner: Runner) -> Subscriber:
+        """Connect a runner with its players, here and elsewhere."""
+        session_id = runner.state.session_id
+        lines = self._moving.pop(session_id, None)
+        if lines is None:
+            lines = self._keeper.lines(session_id, runner)
+        else:
+            lines.adopt(runner)
+        return self._relays.add(runner, lines)
+
+    # -- finding ---------------------------------------------------------------
+
+    def handles(self) -> Sequence[Handle]:
+        """Return the sessions that this shard owns."""
+        return self._owner.runners()
+
+    def known(self, session_id: str) -> Handle | None:
+        """Return a session that is known here, ``None`` where it is not."""
+        return self._owner.known(session_id) or self._followers.get(session_id)
+
+    def arrive(self, session_id: str) -> Handle:
+        """Return a session at once; where it is not known, begin to follow it."""
+        return self.known(session_id) or self._followers.follow(session_id)
+
+    async def session(self, session_id: str) -> Handle:
+        """Return a session; raise ``Refused: session_not_found``."""
+        handle = self.arrive(session_id)
+        if isinstance(handle, Follower):
+            await asyncio.shield(handle.ready)
+            return self.known(session_id) or handle
+        return handle
+
+    async def find_open(self, address: str) -> Handle | None:
+        """Return the open session of a quiz's id or of a pin, if there is one."""
+        handle = self._owner.find_open_here(address) or self._followers.find(address)
+        if handle is not None:
+            return handle
+        session_id = await self._look_up(address)
+        if session_id is None:
+            return None
+        try:
+            found = await self.session(session_id)
+        except Refused as refused:
+            if refused.reason is Reason.SESSION_NOT_FOUND:
+                return None
+            raise
+        return None if found.ended.done() else found
+
+    def find_here(self, address: str) -> Handle | None:
+        """Return a session that is known here, by its quiz's id or pin."""
+        return self._owner.find_here(address) or self._followers.find(address)
+
+    async def _look_up(self, address: str) -> str | None:
+        try:
+            return await self._directory.find(address)
+        except ClusterUnavailable as error:
+            raise Refused(Reason.SHARD_UNAVAILABLE) from error
+
+    async def find(self, address: str) -> Handle:
+        """Return the open session of a quiz's id or a pin, else the quiz's last."""
+        handle = await self.find_open(address)
+        if handle is not None:
+            return handle
+        with suppress(ClusterUnavailable):
+            session_id = await self._directory.last_of_quiz(address)
+            if session_id is not None:
+                return await self.session(session_id)
+        raise Refused(Reason.SESSION_NOT_FOUND, quizId=address)
+
+    async def open_now(self) -> list[OpenNow]:
+        """Return all open sessions of the cluster, as far as shards answer soon."""
+        number = secrets.token_hex(4)
+        others = {m.owner for m in self._members.live()} - {self._members.me.owner}
+        survey = self._surveys[number] = Survey(others)
+        for other in others:
+            self._exchange.send(other, Item(Kind.OPEN_NOW, number, b""))
+        try:
+            own = await self._owner.open_now()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SURVEY_S):
+                    await survey.complete.wait()
+        finally:
+            del self._surveys[number]
+        return own + survey.found
+
+    def _on_open_now(self, sender: str, item: Item) -> None:
+        self._spawn(self._tell_open_now(sender, item.session_id))
+
+    async def _tell_open_now(self, sender: str, number: str) -> None:
+        body = orjson.dumps(await self._owner.open_now())
+        self._exchange.send(sender, Item(Kind.OPEN_NOW_REPLY, number, body))
+
+    def _on_open_now_reply(self, sender: str, item: Item) -> None:
+        survey = self._surveys.get(item.session_id)
+        if survey is not None:
+            survey.take(sender, orjson.loads(item.body))
+
+    # -- opening ---------------------------------------------------------------
+
+    async def open(self, quiz_id: str, quiz: Quiz, quiz_version: int = 1) -> Handle:
+        """Return the open session of *quiz_id*, opening one where there is none."""
+        async with self._opening.setdefault(quiz_id, asyncio.Lock()):
+            handle = await self.find_open(quiz_id)
+            if handle is not None:
+                return handle
+            try:
+                return await self._open(quiz_id, quiz, quiz_version)
+            except ClusterUnavailable as error:
+                raise Refused(Reason.SHARD_UNAVAILABLE) from error
+
+    async def _open(self, quiz_id: str, quiz: Quiz, quiz_version: int) -> Handle:
+        """Take the quiz in the directory, then have its session opened.
+
+        Whoever took it and died before the session was there has it no longer.
+        """
+        for _ in range(OPEN_TRIES):
+            session_id = new_session_id()
+            taken = await self._directory.take_quiz(quiz_id, session_id)
+            if taken == session_id:
+                return await self._open_taken(session_id, quiz_id, quiz, quiz_version)
+            handle = await self._created(taken)
+            if handle is not None:
+                return handle
+            await self._directory.release(quiz_id, "", taken)
+        raise Refused(Reason.SHARD_UNAVAILABLE)
+
+    async def _open_taken(
+        self, session_id: str, quiz_id: str, quiz: Quiz, quiz_version: int
+    ) -> Handle:
+        pin = await self._take_pin(session_id)
+        opening = Opening(session_id, pin, quiz_id, quiz, quiz_version)
+        try:
+            await self._have_opened(opening)
+            return await self.session(session_id)
+        except Refused:
+            await self._directory.release(quiz_id, pin, session_id)
+            raise
+
+    async def _take_pin(self, session_id: str) -> str:
+        while True:
+            pin = new_pin()
+            if await self._directory.take_pin(pin, session_id):
+                return pin
+
+    async def _have_opened(self, opening: Opening) -> None:
+        """Open the session where the ring says."""
+        shard = self._members.ring().owner(opening.session_id)
+        if shard == self._members.me.shard:
+            await self._owner.create(opening)
+            return
+        reply = asyncio.get_running_loop().create_future()
+        self._asked[opening.session_id] = reply
+        body = {
+            "quizId": opening.quiz_id,
+            "quizVersion": opening.quiz_version,
+            "pin": opening.pin,
+            "quiz": opening.quiz.model_dump_json(),
+        }
+        try:
+            self._tell(shard, Kind.OPEN, opening.session_id, body)
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                await reply
+        except TimeoutError as error:
+            raise Refused(Reason.SHARD_UNAVAILABLE) from error
+        finally:
+            del self._asked[opening.session_id]
+
+    async def _created(self, session_id: str) -> Handle | None:
+        """Return a session that somebody is opening just now, ``None`` if nobody is."""
+        for _ in range(CREATED_TRIES):
+            with suppress(Refused):
+                handle = await self.session(session_id)
+                return None if handle.ended.done() else handle
+            await asyncio.sleep(CREATED_RETRY_S)
+        return None
+
+    def _on_open(self, sender: str, item: Item) -> None:
+        self._spawn(self._open_for(sender, item))
+
+    async def _open_for(self, sender: str, item: Item) -> None:
+        told = orjson.loads(item.body)
+        quiz = Quiz.model_validate_json(told["quiz"])
+        opening = Opening(
+            item.session_id, told["pin"], told["quizId"], quiz, told["quizVersion"]
+        )
+        body: dict[str, object] = {}
+        try:
+            await self._owner.create(opening)
+        except Exists:
+            pass  # it was asked for again
+        except Refused as refused:
+            body = {"refused": refusal(refused)}
+        reply = Item(Kind.OPENED, item.session_id, orjson.dumps(body))
+        self._exchange.send(sender, reply)
+
+    def _on_opened(self, _: str, item: Item) -> None:
+        reply = self._asked.get(item.session_id)
+        if reply is None or reply.done():
+            return
+        told = orjson.loads(item.body)
+        if "refused" in told:
+            reply.set_exception(refused_of(told["refused"]))
+        else:
+            reply.set_result(None)
+
+    def _on_ended(self, runner: Runner) -> None:
+        self._spawn(self._release_addresses(runner))
+
+    async def _release_addresses(self, runner: Runner) -> None:
+        state = runner.state
+        with suppress(ClusterUnavailable):  # the next opening finds that it is over
+            await self._directory.release(state.quiz_id, state.pin, state.session_id)
+
+    # -- changing hands ------------------------------------------------------------
+
+    async def take_orphans(self) -> int:
+        """Take over what has lost its owner and falls to us; return how many."""
+        entries = await self._journal.sessions()
+        owners = [(entry.session_id, entry.owner) for entry in entries]
+        orphans = self._members.orphans(owners)
+        taken = await asyncio.gather(*(self.take_over(each) for each in orphans))
+        return sum(taken)
+
+    async def take_over(self, session_id: str) -> bool:
+        """Own a session from now on; tell whether that came about."""
+        if session_id in self._taking or self._owner.known(session_id) is not None:
+            return False
+        self._taking.add(session_id)
+        followed = self._followers.take_out(session_id)
+        try:
+            await self._take_over(session_id, followed)
+        except (JournalUnavailable, Unknown) as error:
+            log.warning("takeover_failed", session_id=session_id, error=str(error))
+            if followed is not None:
+                self._followers.put_back(session_id, followed)
+            return False
+        finally:
+            self._taking.discard(session_id)
+        return True
+
+    async def _take_over(self, session_id: str, followed: Followed | None) -> None:
+        claim = await self._journal.claim(session_id, self._clock.now_ms())
+        replica = await self._caught_up(session_id, followed)
+        anew = (replica.index, replica.last) != (claim.last_index, claim.last_hash)
+        if anew:
+            replica = await Replica.load(self._journal, session_id)
+        if followed is not None:
+            self._moving[session_id] = followed.lines
+        inbox = followed.lines.inbox if followed else None
+        runner = self._owner.adopt(replica.session, claim, inbox)
+        if followed is not None:
+            followed.follower.hand_over(runner)
+            if anew:
+                followed.lines.show_anew()
+        others = [member.owner for member in self._members.live()]
+        self._relays.greet(session_id, others)
+
+    async def _caught_up(self, session_id: str, followed: Followed | None) -> Replica:
+        """Return the session as far as the journal has it, from what is here."""
+        replica = followed.follower.replica if followed else None
+        if replica is None or followed is None:
+            return await Replica.load(self._journal, session_id)
+        async for index, batch in self._journal.read(session_id, replica.index):
+            followed.lines.release(replica.enter(index, batch))
+        return replica
+
+    def lost(self, runner: Runner) -> None:
+        """Follow a session that another shard has taken from us."""
+        session_id = runner.state.session_id
+        lines = self._relays.remove(session_id)
+        here = frozenset(runner.presence.at(HERE))
+        shown = Shown(runner.index, runner.last, here)
+        self._followers.follow(session_id, lines, shown)
+
+    async def hand_over(self) -> None:
+        """Give all open sessions to those who come next, and follow them."""
+        await self._members.leave()
+        for runner in list(self._owner.runners()):
+            if runner.state.phase is not Phase.ENDED:
+                await self._hand_over(runner)
+
+    async def _hand_over(self, runner: Runner) -> None:
+        session_id = runner.state.session_id
+        ring = self._members.ring()
+        if not ring.shards:
+            return  # we are the last one; the journal has it
+        with suppress(JournalUnavailable):
+            released = await self._owner.release(session_id)
+            if released is not None:
+                self.lost(released)
+                self._tell(ring.owner(session_id), Kind.TAKE_OVER, session_id, {})
+
+    def _on_take_over(self, _: str, item: Item) -> None:
+        self._spawn(self._take(item.session_id))
+
+    async def _take(self, session_id: str) -> None:
+        await self.take_over(session_id)
+
+    # -- small things --------------------------------------------------------------
+
+    def _tell(
+        self, shard: str, kind: Kind, session_id: str, body: dict[str, object]
+    ) -> None:
+        for member in self._members.live():
+            if member.shard == shard:
+                item = Item(kind, session_id, orjson.dumps(body))
+                self._exchange.send(member.owner, item)
+
+    def _spawn(self, job: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _forget(self, session_id: str) -> None:
+        self._relays.remove(session_id)
+        self._keeper.forget(session_id)

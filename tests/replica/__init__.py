@@ -1,0 +1,1 @@
+"""Sessions that are owned on one shard and followed on others."""
