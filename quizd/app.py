@@ -6,8 +6,10 @@ and only then the port. Stopping: the port, the connections, the sessions, the j
 
 import asyncio
 import gc
+import re
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -19,19 +21,29 @@ import uvloop
 from quizd import __version__, metrics
 from quizd.accounts.tokens import Tokens, private_file, secret_from
 from quizd.api.app import create_app
+from quizd.api.joining import DirectJoin
 from quizd.api.services import Services
-from quizd.clock import SystemClock
+from quizd.clock import Clock, SystemClock
+from quizd.cluster.base import Member
+from quizd.cluster.directory import Directory
+from quizd.cluster.link.redis import RedisLink
 from quizd.edge.edge import Edge
 from quizd.journal.base import Journal
 from quizd.journal.memory import MemoryJournal
+from quizd.journal.redis import RedisJournal
 from quizd.journal.sqlite import SqliteJournal
 from quizd.log import get_logger
 from quizd.owner.owner import Owner, OwnerSettings
 from quizd.owner.runner import Limits
+from quizd.redis_client import RedisOptions, connect
+from quizd.replica.node import Node, Wiring
 from quizd.settings import Settings
 from quizd.store.base import Quizzes
 from quizd.store.engine import sqlite_engine
 from quizd.store.quizzes import StoredQuizzes
+
+Gauge = tuple[str, str, Callable[[], float]]
+"""A metric's name, its help, and how it is read."""
 
 DATABASE = "quizd.sqlite3"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -46,36 +58,92 @@ GC_THRESHOLDS = (50_000, 20, 100)
 log = get_logger(__name__)
 
 
-class Shard:
-    """One process: a port, the sessions it owns, a journal and a store."""
+class Alone:
+    """A shard that is the only one: all sessions are its own."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, journal: Journal, clock: Clock, settings: Settings, edge: Edge
+    ) -> None:
+        self.owner = self.sessions = Owner(
+            journal,
+            clock,
+            owner_settings(settings),
+            lambda runner: edge.lines(runner.state.session_id, runner),
+        )
+        self.owner.on_forgotten = edge.forget
+
+    async def check(self) -> None:
+        """Look at nothing: there is no Redis."""
+
+    async def start(self) -> int:
+        """Take over what the journal remembers; return how many sessions."""
+        taken = await self.owner.recover()
+        self.owner.start()
+        return taken
+
+    def state(self) -> dict[str, str]:
+        """Return nothing: there is no cluster."""
+        return {}
+
+    def gauges(self) -> list[Gauge]:
+        """Return nothing: there is no cluster to measure."""
+        return []
+
+    async def leave(self) -> None:
+        """Hand nothing over: the journal keeps it for the next start."""
+
+    async def stop(self) -> None:
+        """Stop running sessions."""
+        await self.owner.stop()
+
+
+class Shard:
+    """One process: a port, the sessions it owns, a journal and a store.
+
+    *index* tells the shards of one machine apart. *end* is called when another
+    process has taken this one's place in the cluster.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        index: int | None = None,
+        end: Callable[[], None] = lambda: None,
+    ) -> None:
         self.settings = settings
         self.clock = SystemClock()
         self.author_token = author_token(settings.data.dir)
         ttl_s = settings.auth.token_ttl_h * 3600
         self.tokens = Tokens(secret_from(settings.secret_path), ttl_s)
-        self.journal = make_journal(settings)
         self.quizzes = make_store(settings)
         self.edge = Edge(settings, self.tokens, self.clock)
-        self.owner = Owner(
-            self.journal, self.clock, owner_settings(settings), self.edge.subscribe
-        )
+        self.place: Alone | Node
+        if settings.redis.url:
+            parts = clustered(settings, index or 0, self.clock)
+            self.journal: Journal = parts.journal
+            self.place = Node(parts, self.edge, end)
+        else:
+            self.journal = make_journal(settings)
+            self.place = Alone(self.journal, self.clock, settings, self.edge)
+        self.owner = self.place.owner
         self.addresses: list[str] = []
         self.leaving = False
 
     async def start(self) -> None:
         """Bring back what the journal remembers, then open the port.
 
-        Raises ``OSError`` where the port can't be had, and what the journal raises
-        where the data directory can't be used.
+        Raises ``OSError`` where the port can't be had, what the journal raises where
+        the data directory can't be used, and ``RedisUnusable`` where Redis can't.
         """
+        await self.place.check()
         await self.journal.start()
         await self.quizzes.start()
-        recovered = await self.owner.start()
-        metrics.REGISTRY.register(metrics.GaugeCollector(self._gauges()))
+        recovered = await self.place.start()
+        gauges = self._gauges() + self.place.gauges()
+        metrics.REGISTRY.register(metrics.GaugeCollector(gauges))
+        services = self._services()
         self.addresses = await self.edge.listen(
-            create_app(self._services()), self.owner
+            create_app(services), self.place.sessions, DirectJoin(services)
         )
         # What is alive now stays; the collector need not look at it again. Connections
         # live long as well, so looking at the young after every 700 finds nothing.
@@ -93,8 +161,9 @@ class Shard:
     async def stop(self) -> None:
         """Leave in peace: nobody is cut off without a word, nothing is lost."""
         self.leaving = True
+        await self.place.leave()
         await self.edge.close(self.settings.timeouts.drain_s)
-        await self.owner.stop()
+        await self.place.stop()
         await self.quizzes.stop()
         await self.journal.stop()
         log.info("stopped")
@@ -108,7 +177,7 @@ class Shard:
 
     def _services(self) -> Services:
         return Services(
-            owner=self.owner,
+            sessions=self.place.sessions,
             quizzes=self.quizzes,
             tokens=self.tokens,
             clock=self.clock,
@@ -117,10 +186,11 @@ class Shard:
             version=__version__,
             registry=metrics.REGISTRY,
             not_ready=lambda: "leaving" if self.leaving else "",
-            durability=self.journal.durability,
+            durability=lambda: self.journal.durability,
+            state=self.place.state,
         )
 
-    def _gauges(self) -> list[tuple[str, str, Callable[[], float]]]:
+    def _gauges(self) -> list[Gauge]:
         return [
             (
                 "quizd_edge_connections",
@@ -156,12 +226,47 @@ class Shard:
         ]
 
 
+def on_commit(seconds: float, _batches: int) -> None:
+    """Note how long a commit took."""
+    metrics.COMMIT_SECONDS.observe(seconds)
+
+
+def clustered(settings: Settings, index: int, clock: Clock) -> Wiring:
+    """Return what a shard among others is made of. Nothing is connected yet.
+
+    Raises `RedisMisconfigured` where the settings of Redis can't be right.
+    """
+    cluster = settings.cluster
+    name = cluster.name or host_name()
+    me = Member(
+        shard=f"{name}-{index}",
+        instance=secrets.token_hex(4),
+        region=cluster.region,
+        address=cluster.address or f"{settings.server.host}:{settings.server.port}",
+    )
+    options = RedisOptions(**settings.redis.model_dump())
+    client = connect(options, me.shard)
+    return Wiring(
+        me=me,
+        client=client,
+        options=options,
+        link=RedisLink(options, me.shard),
+        journal=RedisJournal(client, owner=me.owner, on_commit=on_commit),
+        directory=Directory(client),
+        clock=clock,
+        settings=owner_settings(settings),
+        lease_ms=cluster.lease_ms,
+        renew_ms=cluster.renew_ms,
+    )
+
+
+def host_name() -> str:
+    """Return this machine's name, made of what names of shards are made of."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:48] or "quizd"
+
+
 def make_journal(settings: Settings) -> Journal:
-    """Return the journal that *settings* ask for."""
-
-    def on_commit(seconds: float, _batches: int) -> None:
-        metrics.COMMIT_SECONDS.observe(seconds)
-
+    """Return the journal of a shard that is alone."""
     if settings.journal.kind == "memory":
         return MemoryJournal(on_commit=on_commit)
     return SqliteJournal(settings.data.dir / DATABASE, on_commit=on_commit)
@@ -195,14 +300,16 @@ def author_token(data_dir: Path) -> str:
 Beside = Callable[[Shard], Coroutine[Any, Any, None]]
 
 
-async def serve(settings: Settings, beside: Beside | None = None) -> None:
+async def serve(
+    settings: Settings, beside: Beside | None = None, index: int | None = None
+) -> None:
     """Run a shard until SIGTERM or SIGINT, and *beside* it what is given.
 
     When that fails, the shard is stopped and the failure raised.
     """
-    shard = Shard(settings)
     async with AsyncExitStack() as stack:
         leave = stack.enter_context(_told_to_leave())
+        shard = Shard(settings, index, leave.set)
         stack.push_async_callback(shard.stop)
         await shard.start()
         tasks: list[asyncio.Task[Any]] = [asyncio.create_task(leave.wait())]
@@ -237,8 +344,10 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def run(settings: Settings, beside: Beside | None = None) -> None:
+def run(
+    settings: Settings, beside: Beside | None = None, index: int | None = None
+) -> None:
     """Run a shard in a new event loop until it is told to stop."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with suppress(KeyboardInterrupt):
-        uvloop.run(serve(settings, beside))
+        uvloop.run(serve(settings, beside, index))

@@ -218,11 +218,14 @@ def _overrides(port: int | None, data_dir: Path | None) -> dict[str, dict[str, o
 
 def _or_fail(job: Callable[[], None]) -> None:
     """Do *job*; print what keeps it from being done, and exit with 1."""
+    from quizd.cluster.base import ClusterUnavailable
     from quizd.journal.base import JournalUnavailable
+    from quizd.redis_client import RedisUnusable
 
+    away = (ClusterUnavailable, JournalUnavailable, RedisUnusable)
     try:
         job()
-    except (OSError, ValueError, JournalUnavailable) as error:
+    except (OSError, ValueError, *away) as error:
         fail(f"quizd: {error}")
 
 

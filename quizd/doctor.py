@@ -4,6 +4,7 @@ Each ``check_*`` looks at one thing and changes nothing. It returns a :class:`Ch
 whose advice says what to do when it is not in order.
 """
 
+import asyncio
 import ctypes
 import errno
 import importlib
@@ -23,10 +24,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from quizd.journal.base import JournalUnavailable
+from quizd.journal.redis_health import survey
+from quizd.redis_client import (
+    RedisMisconfigured,
+    RedisOptions,
+    RedisUnusable,
+    check,
+    connect,
+)
 from quizd.settings import Journal, Server, Settings
-
-# Listening sockets, database files, log, and REST connections that come and go.
-OTHER_OPEN_FILES = 500
+from quizd.sockets import RESERVE_FILES
 
 # A clock outside these years was never set.
 PLAUSIBLE_YEARS = range(2026, 2100)
@@ -91,7 +99,9 @@ def examine(settings: Settings) -> list[Check]:
         ),
         check_data_dir(settings.data.dir),
         check_secret(settings.secret_path),
-        check_journal(settings.journal),
+        check_redis(settings)
+        if settings.redis.url
+        else check_journal(settings.journal),
         check_tls(settings.server),
         check_port(settings.server),
     ]
@@ -100,11 +110,11 @@ def examine(settings: Settings) -> list[Check]:
 def report(checks: Iterable[Check]) -> None:
     """Print *checks* as a table on standard output, advice below what needs it."""
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for check in checks:
-        mark = Text("ok", "green") if check.ok else Text("FAILS", "bold red")
-        table.add_row(mark, check.name, Text(check.detail))
-        if check.advice:
-            table.add_row("", "", Text(f"→ {check.advice}", "yellow"))
+    for found in checks:
+        mark = Text("ok", "green") if found.ok else Text("FAILS", "bold red")
+        table.add_row(mark, found.name, Text(found.detail))
+        if found.advice:
+            table.add_row("", "", Text(f"→ {found.advice}", "yellow"))
     Console().print(table)
 
 
@@ -133,14 +143,14 @@ def _loads(name: str, load: Callable[[str], object]) -> bool:
 
 def check_open_files(connections: int, soft: int, hard: int) -> Check:
     """Check that *connections* fit under the *soft* limit on open files."""
-    needed = connections + OTHER_OPEN_FILES
+    needed = connections + RESERVE_FILES
     if soft == resource.RLIM_INFINITY or soft >= needed:
         allowed = "no limit" if soft == resource.RLIM_INFINITY else f"{soft} allowed"
         return Check("open files", f"{needed} needed, {allowed}")
     if hard == resource.RLIM_INFINITY or hard >= needed:
         advice = f"start it after: ulimit -n {needed} (systemd: LimitNOFILE={needed})"
     else:
-        fitting = max(hard - OTHER_OPEN_FILES, 1)
+        fitting = max(hard - RESERVE_FILES, 1)
         advice = (
             f"set limits.connections to {fitting} or less, or have the hard limit "
             f"raised from {hard} to {needed}"
@@ -216,6 +226,35 @@ def check_journal(journal: Journal) -> Check:
         "SQLite, synchronous=FULL: acknowledged answers survive kill -9 "
         "and loss of power",
     )
+
+
+def check_memory(settings: Settings) -> Check:
+    """Check what remembers sessions: Redis where it is configured, else a file."""
+    if settings.redis.url:
+        return check_redis(settings)
+    return check_journal(settings.journal)
+
+
+def check_redis(settings: Settings) -> Check:
+    """Check that Redis can be used, and what an acknowledged answer survives there."""
+    try:
+        detail, warnings = asyncio.run(_ask_redis(settings))
+    except (RedisMisconfigured, RedisUnusable, JournalUnavailable) as error:
+        advice = "see [redis] in the configuration; nothing works without it"
+        return Check("redis", str(error), advice)
+    return Check("redis", detail, "; ".join(warnings))
+
+
+async def _ask_redis(settings: Settings) -> tuple[str, list[str]]:
+    options = RedisOptions(**settings.redis.model_dump())
+    client = connect(options, "doctor")
+    try:
+        server = await check(client, options)
+        found = await survey(client)
+        where = f"{server.kind} {server.version}, {server.mode}"
+        return f"{where}; {found.durability}", list(found.warnings)
+    finally:
+        await client.aclose()
 
 
 def check_tls(server: Server) -> Check:

@@ -39,6 +39,13 @@ def _base_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _region_url(text: str) -> str:
+    name, equals, url = text.partition("=")
+    if not (equals and name and _base_url(url)):
+        raise ValueError('must hold regions like "eu=https://eu.example.org"')
+    return f"{name}={_base_url(url)}"
+
+
 def _not_empty(value: object) -> object:
     if value == "":
         raise ValueError("must not be empty")
@@ -54,6 +61,8 @@ def _split(value: object) -> object:
 
 Origin = Annotated[str, AfterValidator(_origin)]
 Origins = Annotated[tuple[Origin, ...], BeforeValidator(_split)]
+RegionUrl = Annotated[str, AfterValidator(_region_url)]
+RegionUrls = Annotated[tuple[RegionUrl, ...], BeforeValidator(_split)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_split)]
 
 
@@ -273,9 +282,9 @@ class Participants(Section):
 class Journal(Section):
     """Where sessions are remembered before anybody hears of them."""
 
-    kind: Literal["sqlite", "memory"] = Field(
-        default="sqlite",
-        description='"sqlite" survives power loss; "memory" nothing, for trials.',
+    kind: Literal["auto", "sqlite", "redis", "memory"] = Field(
+        default="auto",
+        description='"auto": redis where redis.url is set, else sqlite; "memory": none.',
     )
     renew_ms: int = Field(
         default=500,
@@ -283,6 +292,93 @@ class Journal(Section):
         le=60_000,
         description="Between lease renewals, in milliseconds; dates an outage.",
     )
+
+
+class Redis(Section):
+    """Where shards meet; without it there is one shard, on its own files."""
+
+    url: str = Field(
+        default="",
+        repr=False,
+        description="redis[s]://, unix://, redis+sentinel:// or redis+cluster://.",
+    )
+    sentinel_service: str = Field(
+        default="", description="Name of the service that Sentinel watches."
+    )
+    username: str = Field(default="", description="ACL user; empty: the default one.")
+    password_file: str = Field(
+        default="", description="File with the password, mode 0600; wins over the URL."
+    )
+    sentinel_username: str = Field(default="", description="ACL user of the Sentinels.")
+    sentinel_password_file: str = Field(
+        default="", description="File with the Sentinels' password, mode 0600."
+    )
+    tls_ca: str = Field(
+        default="", description="PEM file of the authority to trust; empty: system's."
+    )
+    tls_certificate: str = Field(
+        default="", description="PEM file with our certificate, where Redis asks."
+    )
+    tls_key: str = Field(default="", description="PEM file with our certificate's key.")
+    timeout_s: float = Field(
+        default=2.0, gt=0, le=60, description="For a connection, and for each reply."
+    )
+    connections: int = Field(
+        default=16, ge=2, le=1000, description="Connections in the pool of a shard."
+    )
+
+
+class Cluster(Section):
+    """Shards, and how they notice that one is gone."""
+
+    shards: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="Processes to run here; 0: one per core with Redis, else one.",
+    )
+    name: str = Field(
+        default="",
+        max_length=48,
+        pattern=r"^[A-Za-z0-9_.-]*$",
+        description="This machine in shards' names; empty: its host name.",
+    )
+    address: str = Field(
+        default="",
+        description="host:port by which other machines reach this one; for people.",
+    )
+    region: str = Field(
+        default="",
+        pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$",
+        description="Region of this cluster; quizzes eu-… run in the region eu.",
+    )
+    regions: RegionUrls = Field(
+        default=(),
+        description='Other regions, "eu=https://eu.example.org", for wrong_region.',
+    )
+    lease_ms: int = Field(
+        default=1500,
+        ge=300,
+        le=60_000,
+        description="Silence after which a shard's sessions are taken over.",
+    )
+    renew_ms: int = Field(
+        default=500,
+        ge=50,
+        le=20_000,
+        description="Between renewals of the lease; a third of lease_ms at most.",
+    )
+
+    @property
+    def region_urls(self) -> dict[str, str]:
+        """The base URLs of other regions by name."""
+        return dict(text.split("=", 1) for text in self.regions)
+
+    @model_validator(mode="after")
+    def _lease_has_room(self) -> Self:
+        if 3 * self.renew_ms > self.lease_ms:
+            raise ValueError("lease_ms must be at least three times renew_ms")
+        return self
 
 
 class Auth(Section):
@@ -344,10 +440,21 @@ class Settings(BaseModel):
     leaderboard: Leaderboard = Leaderboard()
     participants: Participants = Participants()
     journal: Journal = Journal()
+    redis: Redis = Redis()
+    cluster: Cluster = Cluster()
     auth: Auth = Auth()
     compat: Compat = Compat()
     log: Log = Log()
     metrics: Metrics = Metrics()
+
+    @model_validator(mode="after")
+    def _shards_share_a_journal(self) -> Self:
+        shared = bool(self.redis.url)
+        if self.journal.kind == "redis" and not shared:
+            raise ValueError('journal.kind = "redis" needs redis.url')
+        if shared and self.journal.kind in ("sqlite", "memory"):
+            raise ValueError("with redis.url, journal.kind must be auto or redis")
+        return self
 
     @property
     def secret_path(self) -> Path:

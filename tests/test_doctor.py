@@ -61,24 +61,24 @@ class TestCore:
 class TestOpenFiles:
     """Every connection takes a file descriptor."""
 
-    @pytest.mark.parametrize("soft", [1500, 100_000, UNLIMITED])
+    @pytest.mark.parametrize("soft", [2100, 100_000, UNLIMITED])
     def test_enough(self, soft: int) -> None:
         """The soft limit is what counts."""
         assert doctor.check_open_files(1000, soft, UNLIMITED).ok
 
-    @pytest.mark.parametrize("hard", [1500, UNLIMITED])
+    @pytest.mark.parametrize("hard", [2100, UNLIMITED])
     def test_soft_limit(self, hard: int) -> None:
         """Where the hard limit allows it, the advice is to raise the soft one."""
-        check = doctor.check_open_files(1000, 1499, hard)
+        check = doctor.check_open_files(1000, 2099, hard)
         assert not check.ok
-        assert "ulimit -n 1500" in check.advice
+        assert "ulimit -n 2100" in check.advice
 
     def test_hard_limit(self) -> None:
         """Where it does not, the advice is how many connections fit."""
         check = doctor.check_open_files(18_000, 1024, 4096)
         assert not check.ok
-        assert "limits.connections to 3596" in check.advice
-        assert doctor.check_open_files(3596, 4096, 4096).ok
+        assert "limits.connections to 2996" in check.advice
+        assert doctor.check_open_files(2996, 4096, 4096).ok
 
 
 class TestDataDir:

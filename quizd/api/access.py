@@ -11,7 +11,7 @@ from starlette.requests import Request
 from quizd.accounts.tokens import Grant, Role
 from quizd.api.services import services_of
 from quizd.codes import Reason, Refused
-from quizd.owner.runner import Runner
+from quizd.owner.handle import Handle
 from quizd.session.state import State
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ _SCHEME = "bearer "
 class Seat:
     """A session and whose token it is; ``participant`` is ``None`` for a host."""
 
-    runner: Runner
+    runner: Handle
     participant: int | None
 
     async def read(self, look: Callable[[State], T]) -> T:
@@ -74,7 +74,7 @@ def check_author(request: Request) -> None:
         raise Refused(Reason.UNAUTHORIZED)
 
 
-def seat_of(request: Request, address: str, *roles: Role) -> Seat:
+async def seat_of(request: Request, address: str, *roles: Role) -> Seat:
     """Return the seat that the request's token stands for.
 
     *address* is the quiz's id or the pin in the path. Raises ``unauthorized`` without a
@@ -85,7 +85,7 @@ def seat_of(request: Request, address: str, *roles: Role) -> Seat:
     grant = services.tokens.check(bearer(request), services.clock.now_ms())
     if grant.role not in roles:
         raise Refused(Reason.FORBIDDEN)
-    runner = services.owner.session(grant.session_id)
+    runner = await services.sessions.session(grant.session_id)
     if address not in (runner.state.quiz_id, runner.state.pin):
         raise Refused(Reason.FORBIDDEN)
     return Seat(runner, grant.participant if grant.role is Role.PARTICIPANT else None)
@@ -106,7 +106,7 @@ def known_participant(request: Request, session_id: str) -> int | None:
     return grant.participant
 
 
-def token_for(request: Request, runner: Runner, participant: int | None) -> str:
+def token_for(request: Request, runner: Handle, participant: int | None) -> str:
     """Return a fresh token for *participant* of this session, ``None``: a host."""
     services = services_of(request)
     role = Role.HOST if participant is None else Role.PARTICIPANT

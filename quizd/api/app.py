@@ -3,12 +3,14 @@
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from quizd.api import about, health, host, play, problems, quizzes
+from quizd.api import about, health, host, pages, play, problems, quizzes
 from quizd.api.documents import Application
 from quizd.api.gate import Gate
 from quizd.api.join_rate import JoinRate
+from quizd.api.region import RegionCheck
 from quizd.api.replies import Json
 from quizd.api.services import Context, Services
+from quizd.cluster.region import Regions
 
 BASE = "/api/v1"
 DESCRIPTION = """\
@@ -35,6 +37,11 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(part.router, prefix=BASE)
     app.include_router(health.router)
     problems.install(app)
+    pages.mount(app)
+    cluster = services.settings.cluster
+    if cluster.regions:
+        regions = Regions(cluster.region, cluster.region_urls)
+        app.add_middleware(RegionCheck, regions=regions)
     app.add_middleware(Gate, context=Context(services, rate))
     # Whole classes join at once, and without FastAPI's machinery it takes two thirds
     # of the time. FastAPI's own route behind this one is there to be described.

@@ -1,28 +1,32 @@
 """Getting into a session: finding it, or opening it where the quiz says so."""
 
 import asyncio
+import os
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from typing import cast
-from uuid import uuid4
 
 from starlette.requests import Request
 
-from quizd.api.access import is_in, known_participant, settled
+from quizd.api.access import is_in, known_participant, settled, token_for
+from quizd.api.links import ws_url
 from quizd.api.services import Services, services_of
 from quizd.codes import Reason, Refused
-from quizd.owner.runner import Runner
+from quizd.owner.handle import Handle
 from quizd.session import events as ev
 from quizd.session.state import State
 from quizd.store.base import QUIZ_ID, StoredQuiz
+
+UUID_FIXED_BITS = 0xF << 76 | 0x3 << 62  # where version and variant are
+UUID_VERSION_4 = 0x4 << 76 | 0x2 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
     """A participant's place: ``participant`` is the index in the runner's session."""
 
-    runner: Runner
+    runner: Handle
     participant: int
     participant_id: str
     name: str
@@ -46,7 +50,7 @@ async def enter(request: Request, address: str, name: str, key: str) -> Entrance
 
 
 async def _take_place(
-    request: Request, runner: Runner, name: str, key: str
+    request: Request, runner: Handle, name: str, key: str
 ) -> Entrance:
     participant = known_participant(request, runner.state.session_id)
     if participant is None:
@@ -57,15 +61,43 @@ async def _take_place(
     return Entrance(runner, participant, *there)
 
 
-async def _join(runner: Runner, name: str, key: str) -> int:
+async def _join(runner: Handle, name: str, key: str) -> int:
+    return cast("int", await runner.submit(newcomer(name, key)))
+
+
+def newcomer(name: str, key: str) -> ev.ParticipantJoined:
+    """Return the event of somebody new called *name*; *key* as for :func:`enter`."""
     hashed = sha256(key.encode()).hexdigest() if key else ""
-    joined = ev.ParticipantJoined(str(uuid4()), name, hashed)
-    return cast("int", await runner.submit(joined))
+    return ev.ParticipantJoined(new_id(), name, hashed)
 
 
-async def _session(request: Request, address: str) -> Runner:
+def new_id() -> str:
+    """Return a random UUID (RFC 9562 section 5.4).
+
+    ``uuid4`` makes an object of it first, which takes most of its time.
+    """
+    number = int.from_bytes(os.urandom(16))
+    digits = f"{number & ~UUID_FIXED_BITS | UUID_VERSION_4:032x}"
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return "-".join(parts)
+
+
+def ticket(request: Request, place: Entrance) -> dict[str, str]:
+    """Return what the owner of *place* needs to take part."""
+    quiz_id = place.runner.state.quiz_id
+    return {
+        "quizId": quiz_id,
+        "participantId": place.participant_id,
+        "sessionId": place.runner.state.session_id,
+        "token": token_for(request, place.runner, place.participant),
+        "wsUrl": ws_url(request, quizId=quiz_id, participantId=place.participant_id),
+        "participantName": place.name,
+    }
+
+
+async def _session(request: Request, address: str) -> Handle:
     services = services_of(request)
-    runner = services.owner.find_open(address)
+    runner = await services.sessions.find_open(address)
     if runner is not None:
         return runner
     stored = await stored_quiz(services, address)
@@ -79,19 +111,19 @@ async def stored_quiz(services: Services, quiz_id: str) -> StoredQuiz | None:
     return await services.quizzes.get(quiz_id) if QUIZ_ID.fullmatch(quiz_id) else None
 
 
-async def open_session(services: Services, stored: StoredQuiz) -> Runner:
+async def open_session(services: Services, stored: StoredQuiz) -> Handle:
     """Return the session of *stored*, opened where there is none.
 
     Opening goes on when nobody waits for it any more: half of it would be lost.
     """
     opening = asyncio.ensure_future(
-        services.owner.open(stored.quiz_id, stored.quiz, stored.version)
+        services.sessions.open(stored.quiz_id, stored.quiz, stored.version)
     )
     opening.add_done_callback(_retrieve)
     return await settled(asyncio.shield(opening))
 
 
-def _retrieve(opening: asyncio.Future[Runner]) -> None:
+def _retrieve(opening: asyncio.Future[Handle]) -> None:
     """Have a refusal count as heard of, also when all who waited have left."""
     if not opening.cancelled():
         opening.exception()

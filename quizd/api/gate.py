@@ -8,6 +8,7 @@ as a problem that says nothing of the inside.
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +25,8 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
 )
 """What an answer gets unless it brings its own; tokens are in some of them."""
+
+Header = tuple[bytes, bytes]
 
 log = get_logger(__name__)
 _levels = logging.getLogger(__name__)  # asks for the level without building a logger
@@ -64,6 +67,13 @@ def _note(scope: Scope, status: int, took_s: float) -> None:
             status=status,
             took_ms=round(took_s * 1000, 1),
         )
+
+
+def complete(headers: Iterable[Header]) -> list[Header]:
+    """Return an answer's *headers*, and those that it gets besides."""
+    own = list(headers)
+    names = {name for name, _ in own}
+    return own + [header for header in HEADERS if header[0] not in names]
 
 
 class Exchange:
@@ -110,9 +120,7 @@ class Exchange:
     async def _give(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            own = {name for name, _ in message["headers"]}
-            added = [header for header in HEADERS if header[0] not in own]
-            message["headers"] = [*message["headers"], *added]
+            message["headers"] = complete(message["headers"])
         await self._send(message)
 
     async def _take(self) -> Message:

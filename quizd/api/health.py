@@ -87,6 +87,7 @@ def _checks(services: Services) -> dict[str, str]:
     most = services.settings.limits.sessions
     return {
         "store": "ok",
-        "sessions": f"{len(services.owner)} of {most} open",
-        "journal": services.durability,
+        "sessions": f"{len(services.sessions.handles())} of {most} open",
+        "journal": services.durability(),
+        **services.state(),
     }

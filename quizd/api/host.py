@@ -18,7 +18,7 @@ from quizd.api.replies import Json
 from quizd.api.schemas import command_schema, host_commands
 from quizd.api.services import services_of
 from quizd.codes import Reason
-from quizd.owner.runner import Runner
+from quizd.owner.handle import Handle
 from quizd.protocol import decode
 from quizd.session.state import State
 
@@ -41,14 +41,14 @@ router = APIRouter(tags=["host"])
 async def open_quiz(request: Request, quiz_id: str) -> Response:
     """Open a session of a quiz; 200 where one is open already."""
     check_author(request)
-    there = services_of(request).owner.find_open(quiz_id)
+    there = await services_of(request).sessions.find_open(quiz_id)
     runner = there or await _open(request, quiz_id)
     return Json(
         _opened(request, runner), HTTPStatus.OK if there else HTTPStatus.CREATED
     )
 
 
-async def _open(request: Request, quiz_id: str) -> Runner:
+async def _open(request: Request, quiz_id: str) -> Handle:
     services = services_of(request)
     stored = await stored_quiz(services, quiz_id)
     if stored is None:
@@ -56,7 +56,7 @@ async def _open(request: Request, quiz_id: str) -> Runner:
     return await open_session(services, stored)
 
 
-def _opened(request: Request, runner: Runner) -> dict[str, str]:
+def _opened(request: Request, runner: Handle) -> dict[str, str]:
     state = runner.state
     return {
         "sessionId": state.session_id,
@@ -80,7 +80,7 @@ def _add_command(command: str) -> None:
 
 def _leading(command: str) -> Callable[[Request, str], Awaitable[Response]]:
     async def lead(request: Request, address: str) -> Response:
-        seat = seat_of(request, address, Role.HOST)
+        seat = await seat_of(request, address, Role.HOST)
         body = await json_object(request, optional=True)
         message = decode.Message(f"host_{command}", body)
         event = decode.host_command(message, seat.runner.lead_ms())

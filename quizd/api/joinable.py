@@ -7,36 +7,21 @@ made once for all who ask within a second, and pages are cut from it.
 import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from quizd.clock import Clock
-from quizd.owner.owner import Owner
+from quizd.owner.sessions import Sessions
 from quizd.session.phases import Phase
-from quizd.session.state import State
+from quizd.session.picture import Joinable as Line
 from quizd.store.base import LIST_MAX, QuizSummary, Quizzes
 
 AGE_MAX_MS = 1_000
-PATIENCE_S = 2.0
-"""A session that doesn't answer within this is left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A quiz that can be joined."""
-
-    quiz_id: str
-    title: str
-    phase: Phase
-    participants: int
-    level: str
-    language: str
 
 
 class Joinable:
     """The list, kept for a second."""
 
-    def __init__(self, owner: Owner, quizzes: Quizzes, clock: Clock) -> None:
-        self._owner = owner
+    def __init__(self, sessions: Sessions, quizzes: Quizzes, clock: Clock) -> None:
+        self._sessions = sessions
         self._quizzes = quizzes
         self._clock = clock
         self._lines: Sequence[Line] = ()
@@ -72,18 +57,10 @@ class Joinable:
 
     async def _make(self, now_ms: int) -> None:
         lines = {line.quiz_id: line for line in await self._always_open()}
-        running = [
-            runner for runner in self._owner.runners() if not runner.ended.done()
-        ]
-        for runner in running:
-            lines.pop(runner.state.quiz_id, None)
-        asked = [runner.read(_line) for runner in running]
-        if asked:
-            await asyncio.wait(asked, timeout=PATIENCE_S)
-        for answer in asked:
-            line = _answered(answer)
-            if line is not None:
-                lines[line.quiz_id] = line
+        for line in await self._sessions.open_now():
+            lines.pop(line.quiz_id, None)
+            if line.joinable is not None:
+                lines[line.quiz_id] = line.joinable
         self._lines = [lines[quiz_id] for quiz_id in sorted(lines)]
         self._made_ms = now_ms
 
@@ -98,13 +75,6 @@ class Joinable:
                 return lines
 
 
-def _answered(answer: asyncio.Future[Line | None]) -> Line | None:
-    if not answer.done():
-        answer.cancel()
-        return None
-    return None if answer.exception() else answer.result()
-
-
 def _waiting(summary: QuizSummary) -> Line:
     """Return the line of a quiz whose session opens with the first join."""
     return Line(
@@ -114,32 +84,4 @@ def _waiting(summary: QuizSummary) -> Line:
         0,
         summary.level,
         summary.language,
-    )
-
-
-def _line(state: State) -> Line | None:
-    return _shown(state) if _can_be_joined(state) else None
-
-
-def _can_be_joined(state: State) -> bool:
-    settings = state.quiz.settings
-    begun = state.active_phase not in (Phase.LOBBY, Phase.STARTING)
-    most = min(settings.max_participants or state.capacity, state.capacity)
-    return not (
-        state.phase is Phase.ENDED
-        or state.locked
-        or (begun and not settings.late_join)
-        or state.participants >= most
-    )
-
-
-def _shown(state: State) -> Line:
-    quiz = state.quiz
-    return Line(
-        state.quiz_id,
-        quiz.title,
-        state.phase,
-        state.participants,
-        quiz.level,
-        quiz.language,
     )

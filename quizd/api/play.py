@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from quizd._fast.fanout import result_payload
 from quizd.accounts.tokens import Role
-from quizd.api.access import seat_of, settled, token_for
+from quizd.api.access import seat_of, settled
 from quizd.api.body import idempotency_key, json_object
 from quizd.api.documents import (
     ANSWER_REFUSALS,
@@ -20,8 +20,8 @@ from quizd.api.documents import (
     gives,
     takes,
 )
-from quizd.api.entering import enter
-from quizd.api.links import client_address, ws_url
+from quizd.api.entering import enter, ticket
+from quizd.api.links import client_address
 from quizd.api.names import clean_name
 from quizd.api.replies import Json, payload_of
 from quizd.api.schemas import ADDRESS, KEY_HEADER
@@ -65,20 +65,7 @@ async def join(request: Request) -> Response:
     most_chars = context.services.settings.limits.name_chars
     name = clean_name(body.get("participantName"), most_chars)
     address, key = request.path_params["address"], idempotency_key(request)
-    place = await enter(request, address, name, key)
-    state = place.runner.state
-    return Json(
-        {
-            "quizId": state.quiz_id,
-            "participantId": place.participant_id,
-            "sessionId": state.session_id,
-            "token": token_for(request, place.runner, place.participant),
-            "wsUrl": ws_url(
-                request, quizId=state.quiz_id, participantId=place.participant_id
-            ),
-            "participantName": place.name,
-        }
-    )
+    return Json(ticket(request, await enter(request, address, name, key)))
 
 
 @router.get(
@@ -88,7 +75,7 @@ async def join(request: Request) -> Response:
 )
 async def state(request: Request, address: str) -> Response:
     """Read the whole picture, as `welcome` has it."""
-    seat = seat_of(request, address, Role.PARTICIPANT, Role.HOST)
+    seat = await seat_of(request, address, Role.PARTICIPANT, Role.HOST)
     services = services_of(request)
     size = services.settings.leaderboard.size
 
@@ -110,7 +97,7 @@ async def leaderboard(
     offset: Annotated[int, Query(ge=0, le=OFFSET_MAX)] = 0,
 ) -> Response:
     """Read a part of the leaderboard, and in `you` one's own place."""
-    seat = seat_of(request, address, Role.PARTICIPANT, Role.HOST)
+    seat = await seat_of(request, address, Role.PARTICIPANT, Role.HOST)
     return Json(await seat.read(partial(_board, seat.participant, offset, limit)))
 
 
@@ -121,7 +108,7 @@ async def leaderboard(
 )
 async def answers(request: Request, address: str) -> Response:
     """Answer the open question; the result tells that the answer is durable."""
-    seat = seat_of(request, address, Role.PARTICIPANT)
+    seat = await seat_of(request, address, Role.PARTICIPANT)
     index = seat.participant or 0
     body = await json_object(request)
     received_ms = services_of(request).clock.now_ms()

@@ -10,7 +10,6 @@ from quizd.api.access import check_author
 from quizd.api.body import malformed
 from quizd.api.documents import AUTHOR, WITH_BODY, gives, takes
 from quizd.api.entering import stored_quiz
-from quizd.api.joinable import Line
 from quizd.api.problems import Code, Problem, invalid
 from quizd.api.replies import Json
 from quizd.api.services import context_of, services_of
@@ -18,6 +17,7 @@ from quizd.clock import iso
 from quizd.codes import Reason
 from quizd.quizfile.json_format import parse
 from quizd.quizfile.problems import QuizFileError, QuizSyntaxError
+from quizd.session.picture import Joinable as Line
 from quizd.session.quiz import Quiz
 from quizd.store.base import QUIZ_ID, QUIZ_ID_WANTED, QuizSummary, StoredQuiz
 

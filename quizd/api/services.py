@@ -1,6 +1,6 @@
 """What the API is given to work with, and what it keeps for itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -11,7 +11,7 @@ from quizd.accounts.tokens import Tokens
 from quizd.api.join_rate import JoinRate
 from quizd.api.joinable import Joinable
 from quizd.clock import Clock
-from quizd.owner.owner import Owner
+from quizd.owner.sessions import Sessions
 from quizd.settings import Settings
 from quizd.store.base import Quizzes
 
@@ -29,10 +29,11 @@ class Services:
 
     ``author_token`` opens what authors do; an empty one opens nothing.
     ``not_ready`` says why nobody should be sent here now, ``""`` where all is well.
-    ``durability`` is the journal's sentence on what it survives.
+    ``durability`` is the journal's sentence on what it survives, ``state`` what else
+    an operator should see when looking.
     """
 
-    owner: Owner
+    sessions: Sessions
     quizzes: Quizzes
     tokens: Tokens
     clock: Clock
@@ -41,7 +42,8 @@ class Services:
     version: str
     registry: CollectorRegistry = REGISTRY
     not_ready: Callable[[], str] = _ready
-    durability: str = ""
+    durability: Callable[[], str] = _ready
+    state: Callable[[], Mapping[str, str]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Context:
 
     def __post_init__(self) -> None:
         services = self.services
-        joinable = Joinable(services.owner, services.quizzes, services.clock)
+        joinable = Joinable(services.sessions, services.quizzes, services.clock)
         object.__setattr__(self, "joinable", joinable)
 
 

@@ -7,17 +7,17 @@ never gets to see the status of a refused one.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from typing import NamedTuple
 
+from quizd._fast.entrance import Ask
 from quizd.accounts.tokens import Grant, Role, Tokens
 from quizd.clock import Clock
 from quizd.codes import Close, Reason, Refused
 from quizd.edge.connection import Visit
-from quizd.owner.owner import Owner
-from quizd.owner.runner import Runner
+from quizd.owner.handle import Handle
+from quizd.owner.sessions import Sessions
 
 SUBPROTOCOL = "quizd.v1"
-BEARER = "bearer."
 RETRY_AFTER_S = 2
 UPGRADE = 101
 
@@ -34,11 +34,10 @@ class Turned(Exception):  # noqa: N818 - a visitor who is turned away
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """Let in: to which session, and as what."""
 
-    runner: Runner
+    runner: Handle
     visit: Visit
 
 
@@ -53,98 +52,99 @@ CLOSE_OF = {
 class Gate:
     """The rules of admission."""
 
-    owner: Owner
+    sessions: Sessions
     tokens: Tokens
     clock: Clock
     origins: tuple[str, ...]
     tokenless: bool
     connections: Callable[[], int]
     connections_max: int
+    elsewhere: Callable[[str], str | None] = lambda _: None
 
     def admit(self, target: str, headers: Mapping[str, str]) -> Admitted:
         """Return what a request for *target* is let in as; raise :class:`Turned`."""
-        self._check_origin(headers)
+        return self.let_in(Ask(target, headers))
+
+    def knows(self, ask: Ask) -> bool:
+        """Tell whether admission can judge *ask* by what is here."""
+        if not ask.token:
+            return True
+        try:
+            grant = self._grant(ask)
+        except Refused:
+            return True  # nothing that may come makes the token a better one
+        handle = self.sessions.known(grant.session_id)
+        if handle is None or not handle.synced:
+            return False
+        return grant.role is Role.HOST or grant.participant < len(handle.state.names)
+
+    def let_in(self, ask: Ask) -> Admitted:
+        """Return what who asks is let in as; raise :class:`Turned`."""
+        if "origin" in ask.headers:
+            self._check_origin(ask.headers)
         if self.connections() >= self.connections_max:
             raise Turned("too many connections", status=503)
-        query = dict(parse_qsl(target.partition("?")[2]))
-        token = query.get("token") or _bearer(headers)
+        url = self.elsewhere(ask.quiz_id)
+        if url is not None:
+            raise Turned(f"{Reason.WRONG_REGION}: {url}", status=421)
         try:
-            runner, visit = self._visit(query, token)
+            return self._admitted(ask)
         except Refused as refused:
             code = CLOSE_OF.get(refused.reason, Close.INTERNAL_ERROR)
             why = str(refused.details.get("problem", refused.reason.value))
             raise Turned(why, code=code) from None
-        return Admitted(runner, visit)
+
+    def _grant(self, ask: Ask) -> Grant:
+        """Return what the token says, which is checked once."""
+        grant: Grant | None = ask.grant
+        if grant is None:
+            grant = ask.grant = self.tokens.check(ask.token, self.clock.now_ms())
+        return grant
 
     def _check_origin(self, headers: Mapping[str, str]) -> None:
         """Let pages of our own origin in, and those on the list; programs have none."""
-        origin = headers.get("origin")
-        if origin is None or "*" in self.origins or origin.lower() in self.origins:
+        origin = headers["origin"].lower()
+        if "*" in self.origins or origin in self.origins:
             return
         host = headers.get("host", "").lower()
-        if origin.lower() not in (f"http://{host}", f"https://{host}"):
+        if origin not in (f"http://{host}", f"https://{host}"):
             raise Turned("origin is not allowed", status=403)
 
-    def _visit(self, query: Mapping[str, str], token: str) -> tuple[Runner, Visit]:
-        epoch, after = _number(query.get("epoch")), _number(query.get("after"))
-        if not token:
-            return self._tokenless(query, epoch, after)
-        grant = self.tokens.check(token, self.clock.now_ms())
-        runner = self.owner.session(grant.session_id)
-        self._check_address(runner, query)
-        if grant.role is Role.HOST:
-            return runner, Visit(None, epoch=epoch, after=after)
-        participant_id = _own_id(runner, grant, query)
-        return runner, Visit(grant.participant, participant_id, epoch, after)
-
-    def _check_address(self, runner: Runner, query: Mapping[str, str]) -> None:
+    def _admitted(self, ask: Ask) -> Admitted:
+        """Let in who has a token, and says nothing else of itself than that does."""
+        if not ask.token:
+            return self._tokenless(ask)
+        grant = self._grant(ask)
+        runner = self.sessions.known(grant.session_id)
+        if runner is None:
+            raise Refused(Reason.SESSION_NOT_FOUND, sessionId=grant.session_id)
         state = runner.state
-        if query.get("quizId", state.quiz_id) not in (state.quiz_id, state.pin):
+        if ask.quiz_id and ask.quiz_id not in (state.quiz_id, state.pin):
             raise Refused(Reason.FORBIDDEN, problem="token is for another quiz")
+        if grant.role is Role.HOST:
+            return Admitted(runner, Visit(None, epoch=ask.epoch, after=ask.after))
+        ids, index = state.participant_ids, grant.participant
+        if index >= len(ids):
+            raise Refused(Reason.UNAUTHORIZED, problem="participant is unknown")
+        if ask.participant_id and ask.participant_id != ids[index]:
+            raise Refused(Reason.FORBIDDEN, problem="token is another participant's")
+        return Admitted(runner, Visit(index, ids[index], ask.epoch, ask.after))
 
-    def _tokenless(
-        self, query: Mapping[str, str], epoch: int | None, after: int | None
-    ) -> tuple[Runner, Visit]:
+    def _tokenless(self, ask: Ask) -> Admitted:
         """Take a client's word for who it is: for clients from before tokens."""
         if not self.tokenless:
             raise Refused(Reason.UNAUTHORIZED, problem="token is missing")
-        runner = self.owner.find(query.get("quizId", ""))
-        participant_id = query.get("participantId", "")
-        index = runner.state.index_of.get(participant_id)
+        runner = self.sessions.find_here(ask.quiz_id)
+        if runner is None:
+            raise Refused(Reason.SESSION_NOT_FOUND, quizId=ask.quiz_id)
+        index = runner.state.index_of.get(ask.participant_id)
         if index is None:
             raise Refused(Reason.UNAUTHORIZED, problem="participantId is unknown")
-        return runner, Visit(index, participant_id, epoch, after)
-
-
-def _own_id(runner: Runner, grant: Grant, query: Mapping[str, str]) -> str:
-    """Return the participant's id, which the request has to name as well."""
-    ids = runner.state.participant_ids
-    if grant.participant >= len(ids):
-        raise Refused(Reason.UNAUTHORIZED, problem="participant is unknown")
-    participant_id = ids[grant.participant]
-    if query.get("participantId", participant_id) != participant_id:
-        raise Refused(Reason.FORBIDDEN, problem="token is another participant's")
-    return participant_id
+        visit = Visit(index, ask.participant_id, ask.epoch, ask.after)
+        return Admitted(runner, visit)
 
 
 def subprotocol(headers: Mapping[str, str]) -> str | None:
     """Return the subprotocol to choose; browsers insist on one of those offered."""
-    return SUBPROTOCOL if SUBPROTOCOL in _offered(headers) else None
-
-
-def _offered(headers: Mapping[str, str]) -> list[str]:
-    names = headers.get("sec-websocket-protocol", "").split(",")
-    return [name.strip() for name in names]
-
-
-def _bearer(headers: Mapping[str, str]) -> str:
-    for name in _offered(headers):
-        if name.startswith(BEARER):
-            return name.removeprefix(BEARER)
-    return ""
-
-
-def _number(text: str | None) -> int | None:
-    """Return a count in decimal; anything else is as good as none."""
-    short = text is not None and len(text) < 16  # fits every count
-    return int(text) if short and text.isdecimal() else None  # type: ignore[union-attr,arg-type]
+    offered = headers.get("sec-websocket-protocol", "").split(",")
+    return SUBPROTOCOL if SUBPROTOCOL in map(str.strip, offered) else None

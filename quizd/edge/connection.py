@@ -5,18 +5,17 @@ into the session's inbox.
 """
 
 import asyncio
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from quizd._fast.wire import Policy, Wire, frame
+from quizd._fast.entrance import Guest
+from quizd._fast.wire import Policy, frame
 from quizd.clock import Clock
 from quizd.codes import Reason, Refused
-from quizd.owner.runner import Runner
+from quizd.owner.handle import Handle
 from quizd.protocol import decode, encode
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """What a connection was admitted as.
 
     ``participant``: the index in the session, ``None`` for a host. ``epoch`` and
@@ -32,7 +31,7 @@ class Visit:
 class Desk(Protocol):
     """What a connection needs of the hub."""
 
-    runner: Runner
+    runner: Handle
 
     def attach(self, connection: "Connection", visit: Visit) -> None:
         """Take the connection in."""
@@ -63,7 +62,7 @@ class Life(Protocol):
         ...
 
 
-class Connection(Wire):
+class Connection(Guest):
     """A player's or a host's connection to one session."""
 
     __slots__ = ("_clock", "_desk", "_life", "_visit", "place")

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from picows import WSUpgradeRequest
@@ -13,13 +14,16 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from quizd import sockets
+from quizd._fast.entrance import Ask
 from quizd._fast.wire import Policy
 from quizd.accounts.tokens import Tokens
 from quizd.clock import SystemClock
+from quizd.cluster.region import Regions
 from quizd.codes import Close
 from quizd.edge.admission import Admitted, Gate
 from quizd.edge.arriving import Arrivals
 from quizd.edge.connection import Connection
+from quizd.edge.direct import Direct
 from quizd.edge.hub import Hub
 from quizd.edge.listener import Port
 from quizd.edge.wheel import Wheel
@@ -39,6 +43,8 @@ class Edge:
         self._settings = settings
         self._tokens = tokens
         self._clock = clock
+        cluster = settings.cluster
+        self._regions = Regions(cluster.region, cluster.region_urls)
         self._hubs: dict[str, Hub] = {}
         self._server: asyncio.Server | None = None
         timeouts = settings.timeouts
@@ -59,8 +65,12 @@ class Edge:
 
     # -- the port ----------------------------------------------------------------
 
-    async def listen(self, http: ASGI, sessions: Sessions) -> list[str]:
+    async def listen(
+        self, http: ASGI, sessions: Sessions, direct: Direct | None = None
+    ) -> list[str]:
         """Open the port; return the addresses it listens on.
+
+        *direct* is offered the requests for *http* that can do without it.
 
         Raises ``OSError`` where the port is taken or the certificate unreadable.
         """
@@ -73,10 +83,12 @@ class Edge:
             tokenless=self._settings.compat.tokenless,
             connections=lambda: self.connections,
             connections_max=limits.connections,
+            elsewhere=self._regions.elsewhere,
         )
         port = Port(
             missing=Arrivals(sessions, self._tokens, self._clock).missing,
-            admit=lambda request: _admit(gate, request),
+            knows=gate.knows,
+            admit=partial(_admit, gate),
             connect=self._connector(),
             http=http_config(http),
             http_state=ServerState(),
@@ -85,6 +97,7 @@ class Edge:
             sockets_max=limits.connections + REST_SOCKETS,
             handshake_s=self._settings.timeouts.handshake_s,
             request_s=self._settings.timeouts.request_s,
+            direct=direct,
         )
         context = tls_context(server.tls_certificate, server.tls_key)
         self._server = await asyncio.get_running_loop().create_server(
@@ -145,7 +158,9 @@ class Edge:
         self.wheel.stop()
 
 
-def _admit(gate: Gate, request: WSUpgradeRequest) -> Admitted:
+def _admit(gate: Gate, request: Ask | WSUpgradeRequest) -> Admitted:
+    if isinstance(request, Ask):
+        return gate.let_in(request)
     return gate.admit(request.path.decode("latin-1"), request.headers)
 
 

@@ -55,13 +55,17 @@ class FanOut:
         """How many deliveries of the job under way are still to be made."""
         return len(self._wires) - self._at if self._wires is not None else 0
 
+    def clear(self) -> None:
+        """Drop all jobs, the one under way as well."""
+        self._jobs.clear()
+        self._wires = None
+
     def put(self, job: Job) -> None:
         """Send *job* after those before it."""
         if job.key:
             self._drop_elder(job.key)
         if len(self._jobs) >= JOBS_MAX:
-            self._jobs.clear()
-            self._wires = None
+            self.clear()
             self._overflow()
             return
         self._jobs.append(job)

@@ -1,19 +1,23 @@
 """The connections of one session, and what its effects mean for them."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import orjson
 
 from quizd._fast.fanout import Personal, send_results
+from quizd._fast.inbox import Inbox
 from quizd._fast.wire import frame
 from quizd.codes import Close, Refused
 from quizd.edge.connection import Connection, Visit
 from quizd.edge.fanout import FanOut, Job
 from quizd.edge.merge import Merged
+from quizd.edge.pictures import Pictures
 from quizd.metrics import FAN_OUT_SECONDS
-from quizd.owner.runner import Runner
+from quizd.owner.handle import Handle
 from quizd.protocol import encode
 from quizd.session import effects as fx
 from quizd.session import picture as pic
@@ -25,12 +29,13 @@ PARTICIPANTS_KEY = 2
 HOST_KEY = 3
 HOST_STATES_PER_S = 4
 LINGER_S = 60.0
+WELCOMES_A_STEP = 50
 
 
 class Hub:
     """A session's way out: the owner's effects become frames."""
 
-    def __init__(self, runner: Runner, settings: Settings) -> None:
+    def __init__(self, runner: Handle, settings: Settings) -> None:
         self.runner = runner
         self._settings = settings
         self._players: list[Connection] = []
@@ -39,6 +44,7 @@ class Hub:
         self._fan_out = FanOut(lambda: self.close_all(Close.TRY_AGAIN_LATER))
         self._fan_out_ms = 0.0
         self._last_board: list[fx.Standing] = []
+        self._pictures = Pictures(settings.leaderboard.size)
         self._joined: deque[int] = deque(maxlen=settings.participants.joined_names)
         self._left = 0
         self._board = self._merged(
@@ -73,16 +79,18 @@ class Hub:
             connection.close(Close.REMOVED, "removed by the host")
             return
         self._enter(connection, visit)
-        connection.seq = state.seq
-        picture = pic.picture(
-            state,
-            visit.participant,
-            connection.now_ms(),
-            self._settings.leaderboard.size,
-        )
         resumed = (visit.epoch, visit.after) == (state.epoch, state.seq)
-        connection.send(frame(encode.welcome(picture, resumed=resumed)))
+        self._show(state, connection, resumed=resumed)
         self._touch_hosts()
+
+    def _show(self, state: State, connection: Connection, *, resumed: bool) -> None:
+        """Send the picture; what follows on *connection* is numbered from there."""
+        connection.seq = state.seq
+        participant = None if connection.is_host else connection.participant
+        now_ms = self.runner.now_ms()
+        connection.send(
+            self._pictures.frame(state, participant, now_ms, resumed=resumed)
+        )
 
     def _enter(self, connection: Connection, visit: Visit) -> None:
         if visit.participant is None:
@@ -136,6 +144,12 @@ class Hub:
         if wire is not None:
             wire.send(frame(encode.error(refused)))
 
+    def replace(self, participant: int, place: str) -> None:  # noqa: ARG002 - see Subscriber
+        """Close the line of *participant*: there is a newer one elsewhere."""
+        wire = self._wire(participant)
+        if wire is not None:
+            wire.close(Close.REPLACED, "a newer connection took over")
+
     def close_all(self, code: Close) -> None:
         """Close every connection of the session."""
         for merged in (self._board, self._crowd, self._host):
@@ -146,6 +160,37 @@ class Hub:
     def fan_out_ms(self) -> float:
         """Return how long the last fan-out of a question took, in milliseconds."""
         return self._fan_out_ms
+
+    @property
+    def in_flight(self) -> int:
+        """How many deliveries of this shard are still to be made."""
+        return self._fan_out.in_flight
+
+    def show_anew(self) -> None:
+        """Give every connection the picture: what it knew is no longer so."""
+        self._fan_out.clear()
+        self._last_board = []
+        self._showing = asyncio.ensure_future(self._show_all())
+
+    async def _show_all(self) -> None:
+        wires = self._everybody()
+        for at in range(0, len(wires), WELCOMES_A_STEP):
+            self._ask(partial(self._show_some, wires[at : at + WELCOMES_A_STEP]))
+            await asyncio.sleep(0)
+
+    def _show_some(self, wires: list[Connection], state: State) -> None:
+        for wire in wires:
+            if not wire.closed:
+                self._show(state, wire, resumed=False)
+
+    @property
+    def inbox(self) -> Inbox:
+        """Where connections put their answers, whoever owns the session."""
+        return self.runner.inbox
+
+    def adopt(self, handle: Handle) -> None:
+        """Go on with another handle of the same session, on the same inbox."""
+        self.runner = handle
 
     def say_reconnect(self, after_ms: Callable[[], int], reason: str) -> None:
         """Tell everybody to come back after a delay, each by its own."""
@@ -229,7 +274,6 @@ class Hub:
     def _remove(self, effect: fx.RemoveParticipant) -> None:
         self._left += 1
         self._crowd.touch()
-        self.runner.presence.forget(effect.participant)
         wire = self._wire(effect.participant)
         if wire is not None:
             wire.send(frame(encode.removed(banned=effect.banned)))
@@ -276,7 +320,7 @@ class Hub:
             self._to_hosts(self._host_state(state), HOST_KEY)
 
     def _host_state(self, state: State) -> bytes:
-        return encode.host_state(state, len(self._players), self._fan_out.in_flight)
+        return encode.host_state(state, self.runner.connected, self.in_flight)
 
     def _to_hosts(self, text: bytes, key: int) -> None:
         framed = frame(text)

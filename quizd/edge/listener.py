@@ -8,10 +8,11 @@ the same door. So there is one way in, and one deadline for a whole request head
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 from picows import (
     WSCloseCode,
@@ -25,12 +26,17 @@ from picows import (
 from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not in its stub
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import (
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
 from uvicorn.server import ServerState
 
+from quizd._fast.entrance import (
+    Accepted,
+    Ask,
+    Guest,
+    Quiet,
+    Stand,
+    feed,
+    read_head,
+)
 from quizd.edge.admission import (
     RETRY_AFTER_S,
     UPGRADE,
@@ -38,38 +44,36 @@ from quizd.edge.admission import (
     Turned,
     subprotocol,
 )
+from quizd.edge.direct import Direct, DirectHttp
 
 HEAD_MAX_BYTES = 16_384
+HEAD_END = b"\r\n\r\n"
 WS_PATHS = (b"GET /ws?", b"GET /ws ", b"GET /ws/quiz?", b"GET /ws/quiz ")
 READ_BUFFER_BYTES = 2048
 ANSWER_WITHIN_S = 1.0
 
+BARE = b"GET / HTTP/1.1\r\n\r\n"
+"""The head that picows is fed in place of one that has been read."""
+
 CONNECTION = re.compile(rb"\r\nconnection:([^\r\n]*)", re.IGNORECASE)
 
 
-class QuietLogger:
-    """picows' logger: what it says about broken peers is counted, not written."""
-
-    def isEnabledFor(self, _level: int) -> bool:  # noqa: N802 - logging's name
-        """Nothing is enabled."""
-        return False
-
-    def _nothing(self, *_args: object, **_kwargs: object) -> None:
-        pass
-
-    log = debug = info = warning = error = exception = _nothing
+Answer = Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
     """What all connections of the port have in common.
 
-    ``admit`` decides on an upgrade and raises :class:`Turned`; ``connect`` makes the
-    listener of one that is admitted. ``sockets`` counts those who were let in; at
-    ``sockets_max`` of all kinds nobody else is listened to. Times are seconds.
+    ``missing`` says what an upgrade has to wait for, and is not asked where ``knows``
+    tells that it is nothing. ``admit`` decides on it and raises :class:`Turned`;
+    ``connect`` makes the listener of one that is admitted. ``sockets`` counts those who
+    were let in; at ``sockets_max`` of all kinds nobody else is listened to. ``direct``
+    serves what can do without the application. Times are seconds.
     """
 
-    admit: Callable[[WSUpgradeRequest], Admitted]
+    missing: Callable[[bytes], Awaitable[None] | None]
+    admit: Callable[[Ask | WSUpgradeRequest], Admitted]
     connect: Callable[[Admitted], WSListener]
     http: Config
     http_state: ServerState
@@ -78,12 +82,14 @@ class Port:
     sockets_max: int
     handshake_s: float
     request_s: float
+    knows: Callable[[Ask], bool] = lambda _: False
+    direct: Direct | None = None
     at_door: set["Door"] = field(default_factory=set)
 
     def crowded(self) -> bool:
         """Tell whether there is no room for one more socket."""
         taken = self.sockets() + len(self.at_door) + len(self.http_state.connections)
-        return taken > self.sockets_max
+        return taken >= self.sockets_max
 
     def door(self) -> "Door":
         """Make the protocol of a new connection."""
@@ -93,23 +99,50 @@ class Port:
 class Door(asyncio.Protocol):
     """Waits for a whole request head, then hands the connection on."""
 
-    __slots__ = ("_deadline", "_head", "_port", "_transport")
+    __slots__ = (
+        "_ask",
+        "_coming",
+        "_deadline",
+        "_head",
+        "_is_through",
+        "_port",
+        "_stand",
+        "_transport",
+    )
 
     def __init__(self, port: Port) -> None:
         self._port = port
         self._head = b""
-        self._transport: asyncio.Transport
+        self._is_through = False
+        self._ask: Ask | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport
+        self._stand: Stand
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the deadline."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._port.at_door.add(self)
-        if self._port.crowded():
-            self._refuse(b"503 Service Unavailable\r\nretry-after: %d" % RETRY_AFTER_S)
+        """Let in who has sent a whole head already; wait for the others.
+
+        Nobody reads the socket yet. To look there first saves the loop a turn, and to
+        be told twice who reads. What can't be answered at once has to wait until it
+        does: before, it can't be paused.
+        """
+        if not self._has_room(cast("asyncio.Transport", transport)):
             return
-        loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(self._port.handshake_s, self._transport.abort)
+        self._head = self._stand.early()
+        end = self._head.find(HEAD_END)
+        if end >= 0 and self._head.startswith(WS_PATHS) and self._is_known(end):
+            self._is_through = True
+            self._upgrade(end)
+            return
+        self._wait()
+        if end >= 0:
+            asyncio.get_running_loop().call_soon(self.data_received, b"")
+
+    def take_back(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Take a connection that has served REST, and now says *data*."""
+        if self._has_room(transport):
+            self._wait()
+            self.data_received(data)
 
     def connection_lost(self, _: Exception | None) -> None:
         """Stop the deadline."""
@@ -117,8 +150,10 @@ class Door(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Look at the head as far as it has come."""
+        if self._is_through:
+            return
         self._head += data
-        end = self._head.find(b"\r\n\r\n")
+        end = self._head.find(HEAD_END)
         if end < 0 and len(self._head) <= HEAD_MAX_BYTES:
             return
         self._leave()
@@ -129,7 +164,23 @@ class Door(asyncio.Protocol):
         else:
             self._to_http()
 
+    def _has_room(self, transport: asyncio.Transport) -> bool:
+        """Take *transport*; refuse it where the port is crowded."""
+        self._transport = transport
+        self._stand = Stand(transport)
+        if not self._port.crowded():
+            return True
+        self._port.at_door.add(self)
+        self._refuse(b"503 Service Unavailable\r\nretry-after: %d" % RETRY_AFTER_S)
+        return False
+
+    def _wait(self) -> None:
+        self._port.at_door.add(self)
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(self._port.handshake_s, self._transport.abort)
+
     def _leave(self) -> None:
+        self._is_through = True
         self._port.at_door.discard(self)
         if self._deadline is not None:
             self._deadline.cancel()
@@ -150,51 +201,80 @@ class Door(asyncio.Protocol):
         protocol.data_received(self._head)
 
     def _to_websocket(self, end: int) -> None:
-        head = normalised(self._head[:end]) + self._head[end:]
-        protocol = websocket_protocol(self._port)
-        protocol.connection_made(self._transport)
-        self._transport.set_protocol(protocol)
+        if self._is_known(end):
+            self._upgrade(end)
+            return
+        missing = self._port.missing(self._head[:end])
+        if missing is None:
+            self._upgrade(end)
+            return
+        self._transport.pause_reading()
+        self._coming = asyncio.ensure_future(missing)
+        self._coming.add_done_callback(lambda _: self._arrived(end))
+
+    def _arrived(self, end: int) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._upgrade(end)
+
+    def _is_known(self, end: int) -> bool:
+        """Read the head; tell whether all is here that its request asks for."""
+        if self._ask is None:
+            read = read_head(self._head, end)
+            self._ask = None if read is None else Ask(*read)
+        return self._ask is not None and self._port.knows(self._ask)
+
+    def _upgrade(self, end: int) -> None:
+        if self._ask is None:
+            head = normalised(self._head[:end]) + self._head[end:]
+            answer = partial(_answer_to, self._port)
+        else:
+            head = BARE + self._head[end + len(HEAD_END) :]
+            answer = partial(_answer_to_ask, self._port, self._ask)
+        protocol = websocket_protocol(self._port, answer)
+        stand, transport = self._stand, self._transport
+        seen = cast("asyncio.Transport", stand) if stand.is_plain else transport
+        protocol.connection_made(seen)
+        transport.set_protocol(protocol)
         feed(protocol, head)
 
 
-class HttpConnection(HttpToolsProtocol):
+class HttpConnection(DirectHttp):
     """uvicorn's HTTP protocol, with a deadline for each request to arrive."""
 
     def __init__(self, port: Port) -> None:
-        super().__init__(port.http, port.http_state, {})
+        super().__init__(port.http, port.http_state, port.direct)
         self._port = port
         self._arriving: asyncio.TimerHandle | None = None
+        self._has_arrived = False
 
     def data_received(self, data: bytes) -> None:
         """Serve REST; give a request for a WebSocket back to the door."""
-        idle = self._arriving is None and not self._busy()
+        idle = self._arriving is None and not self.busy()
         if idle and begins_upgrade(data):
             self._leave(data)
             return
-        if idle:
+        self._has_arrived = False
+        super().data_received(data)
+        if idle and not self._has_arrived:
             # The application answers for a body that is late; who does not even read
             # that is cut a little later.
             late_s = self._port.request_s + ANSWER_WITHIN_S
             self._arriving = self.loop.call_later(late_s, self.transport.abort)
-        super().data_received(data)
 
     def _unsupported_upgrade_warning(self) -> None:
         """Pass over an ``Upgrade`` to something else (RFC 9110 section 7.8)."""
-
-    def _busy(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # none before the first one
-        return cycle is not None and not cycle.response_complete
 
     def _leave(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         self.connections.discard(self)
         door = Door(self._port)
-        door.connection_made(self.transport)
         self.transport.set_protocol(door)
-        door.data_received(data)
+        door.take_back(self.transport, data)
 
     def on_message_complete(self) -> None:
         """Note that the request is here."""
+        self._has_arrived = True
         self._stop_arriving()
         super().on_message_complete()
 
@@ -248,24 +328,13 @@ def normalised(head: bytes) -> bytes:
     return head[: found.start(1)] + b" Upgrade" + head[found.end(1) :]
 
 
-def feed(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
-    """Give *data* to a buffered protocol as if it had come from the socket."""
-    at = 0
-    while at < len(data):
-        room = cast("memoryview", protocol.get_buffer(-1))
-        part = data[at : at + len(room)]
-        room[: len(part)] = part
-        at += len(part)
-        protocol.buffer_updated(len(part))
-
-
-def websocket_protocol(port: Port) -> asyncio.BufferedProtocol:
+def websocket_protocol(port: Port, answer: Answer) -> asyncio.BufferedProtocol:
     """Make picows' protocol for one connection; the arguments are by position."""
     protocol: asyncio.BufferedProtocol = WSProtocol(
         None,  # host and port: a client's
         None,  # path: a client's
         False,  # not a client
-        lambda request: _answer_to(port, request),
+        answer,
         QUIET,
         True,  # disconnect on an exception
         None,  # the handshake's deadline was the door's
@@ -281,20 +350,37 @@ def websocket_protocol(port: Port) -> asyncio.BufferedProtocol:
     return protocol
 
 
-QUIET = QuietLogger()
+QUIET = Quiet()
 
 
 def _answer_to(port: Port, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
     """Return the response to an upgrade request, and who listens."""
+    return _answer(port, request, request.headers)
+
+
+def _answer_to_ask(
+    port: Port, ask: Ask, request: WSUpgradeRequest
+) -> WSUpgradeResponseWithListener:
+    """Answer *ask*, whose head picows has not seen; it checks what it needs of it."""
+    request.headers = cast("Any", ask.headers)
+    return _answer(port, ask, ask.headers)
+
+
+def _answer(
+    port: Port, request: Ask | WSUpgradeRequest, headers: Mapping[str, str]
+) -> WSUpgradeResponseWithListener:
     try:
         listener = port.connect(port.admit(request))
     except Turned as turned:
         if turned.status != UPGRADE:
             return WSUpgradeResponseWithListener(_refusal(turned), None)
         listener = TurnedAway(turned)
-    chosen = subprotocol(request.headers)
-    headers = {} if chosen is None else {"Sec-WebSocket-Protocol": chosen}
-    response = WSUpgradeResponse.create_101_response(headers)
+    chosen = subprotocol(headers)
+    if isinstance(listener, Guest):
+        accepted = cast("WSUpgradeResponse", Accepted(chosen or ""))
+        return WSUpgradeResponseWithListener(accepted, listener)
+    offered = {} if chosen is None else {"Sec-WebSocket-Protocol": chosen}
+    response = WSUpgradeResponse.create_101_response(offered)
     return WSUpgradeResponseWithListener(response, listener)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from quizd._fast.welcome import Front, own_part
 from quizd.clock import iso
 from quizd.codes import Refused
 from quizd.session import effects as fx
@@ -132,40 +133,68 @@ def host_state(state: State, connected: int, in_flight: int) -> bytes:
 # -- to one connection -------------------------------------------------------------
 
 
+class Welcome:
+    """``welcome`` of one version of a session: what all share is encoded once.
+
+    *picture* may be anybody's. In a rush thousands are welcomed to the same picture.
+    ``asks`` tells whether there is an open question in it.
+    """
+
+    def __init__(self, picture: pic.Picture) -> None:
+        self.asks = picture.question is not None
+        names = {
+            "sessionId": picture.session_id,
+            "quizId": picture.quiz_id,
+            "pin": picture.pin,
+        }
+        self._front = Front(
+            names=message("welcome", names)[:-2] + b',"participantId":',
+            numbers=b',"epoch":%d,"seq":%d,"resumed":' % (picture.epoch, picture.seq),
+            phase=b',"phase":"%b","serverTime":"' % picture.phase.encode(),
+            crowd=b'","participants":%d,"you":' % picture.participants,
+            rest=self._of_all(picture),
+        )
+
+    @staticmethod
+    def _of_all(picture: pic.Picture) -> bytes:
+        """Return what is behind ``you``, up to the question's own part."""
+        payload: Json = {}
+        if picture.leaderboard:
+            payload["leaderboard"] = board(picture.leaderboard)
+        if picture.starts_ms is not None:
+            payload["startsAt"] = iso(picture.starts_ms)
+        if picture.question is not None:
+            payload["question"] = _question_of(picture.question)
+        rest = b"," + orjson.dumps(payload)[1:-1] if payload else b""
+        return rest[:-1] if picture.question is not None else rest
+
+    def to(
+        self,
+        own: pic.Own | None,
+        question: pic.OpenQuestion | None,
+        now_ms: int,
+        *,
+        resumed: bool,
+    ) -> bytes:
+        """Return it for the participant who is *own*, ``None``: for a host.
+
+        *question* is the picture's, as this reader sees it now.
+        """
+        left = b"}}" if question is None else _left_of(question)
+        if own is None:
+            return self._front.text(b"null", b'{"role":"host"}', now_ms, resumed, left)
+        own_id = orjson.dumps(own.participant_id)
+        you = own_part(
+            own_id, orjson.dumps(own.name), own.score, own.rank, own.of, own.streak
+        )
+        return self._front.text(own_id, you, now_ms, resumed, left)
+
+
 def welcome(picture: pic.Picture, *, resumed: bool) -> bytes:
     """``welcome``: the whole picture."""
-    own = picture.own
-    payload: Json = {
-        "sessionId": picture.session_id,
-        "quizId": picture.quiz_id,
-        "pin": picture.pin,
-        "participantId": own.participant_id if own else None,
-        "epoch": picture.epoch,
-        "seq": picture.seq,
-        "resumed": resumed,
-        "phase": picture.phase,
-        "serverTime": iso(picture.now_ms),
-        "participants": picture.participants,
-        "you": _own(own) if own else {"role": "host"},
-    }
-    if picture.leaderboard:
-        payload["leaderboard"] = board(picture.leaderboard)
-    if picture.starts_ms is not None:
-        payload["startsAt"] = iso(picture.starts_ms)
-    if picture.question is not None:
-        payload["question"] = open_question(picture.question)
-    return message("welcome", payload)
-
-
-def open_question(shown: pic.OpenQuestion) -> Json:
-    """Return the open question as ``welcome`` and the state call show it."""
-    return {
-        **_question(
-            shown.question, shown.index, shown.total, shown.start_ms, shown.end_ms
-        ),
-        "remainingMs": shown.remaining_ms,
-        "answered": shown.answered,
-    }
+    return Welcome(picture).to(
+        picture.own, picture.question, picture.now_ms, resumed=resumed
+    )
 
 
 def error(refused: Refused) -> bytes:
@@ -203,13 +232,16 @@ def place(own: pic.Own) -> Json:
     return {"score": own.score, "rank": own.rank, "of": own.of}
 
 
-def _own(own: pic.Own) -> Json:
-    return {
-        "participantId": own.participant_id,
-        "participantName": own.name,
-        **place(own),
-        "streak": own.streak,
-    }
+def _question_of(shown: pic.OpenQuestion) -> Json:
+    return _question(
+        shown.question, shown.index, shown.total, shown.start_ms, shown.end_ms
+    )
+
+
+def _left_of(shown: pic.OpenQuestion) -> bytes:
+    """Return the reader's own part of the open question, which ends the message."""
+    answered = b"true" if shown.answered else b"false"
+    return b',"remainingMs":%d,"answered":%b}}}' % (shown.remaining_ms, answered)
 
 
 def _question(

@@ -127,7 +127,7 @@ class Stage:
             lambda _: Recorder(),
         )
         self.services = Services(
-            owner=self.owner,
+            sessions=self.owner,
             quizzes=self.quizzes,
             tokens=self.tokens,
             clock=self.clock,
@@ -135,7 +135,7 @@ class Stage:
             author_token=AUTHOR,
             version="1.2.3",
             registry=CollectorRegistry(),
-            durability=self.journal.durability,
+            durability=lambda: self.journal.durability,
         )
         self.rebuild()
 
@@ -159,7 +159,8 @@ class Stage:
         """Start what runs."""
         await self.journal.start()
         await self.quizzes.start()
-        await self.owner.start()
+        await self.owner.recover()
+        self.owner.start()
         return self
 
     async def __aexit__(
@@ -236,7 +237,9 @@ class Stage:
 
     def runner(self, session: Opened) -> Runner:
         """Return what runs *session*."""
-        return self.owner.session(session.session_id)
+        runner = self.owner.known(session.session_id)
+        assert runner is not None
+        return runner
 
     def token(self, role: Role, session_id: str, participant: int = 0) -> str:
         """Return a token that was never given out."""

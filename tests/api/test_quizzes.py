@@ -270,7 +270,7 @@ async def test_a_session_that_does_not_answer_is_left_out(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One session that waits for its journal holds up no list."""
-    monkeypatch.setattr("quizd.api.joinable.PATIENCE_S", 0.01)
+    monkeypatch.setattr("quizd.owner.owner.PATIENCE_S", 0.01)
     stuck = await stage.open("stuck")
     await stage.open()
     stage.journal.hold()

@@ -9,11 +9,11 @@ import pytest
 
 from quizd.accounts.tokens import Grant, Role, Tokens
 from quizd.clock import ManualClock
-from quizd.codes import Close, Reason, Refused
+from quizd.codes import Close
 from quizd.edge.admission import UPGRADE, Gate, Turned, subprotocol
 from quizd.edge.connection import Visit
-from quizd.owner.owner import Owner
 from quizd.owner.runner import Runner
+from quizd.owner.sessions import Sessions
 from tests.support.wires import session
 
 HOUR_S = 3600
@@ -26,17 +26,13 @@ STATE = RUNNER.state
 class OneSession:
     """An owner of one session."""
 
-    def session(self, session_id: str) -> Runner:
+    def known(self, session_id: str) -> Runner | None:
         """Return it by its id."""
-        if session_id != STATE.session_id:
-            raise Refused(Reason.SESSION_NOT_FOUND, sessionId=session_id)
-        return RUNNER
+        return RUNNER if session_id == STATE.session_id else None
 
-    def find(self, address: str) -> Runner:
+    def find_here(self, address: str) -> Runner | None:
         """Return it by its quiz or pin."""
-        if address not in (STATE.quiz_id, STATE.pin):
-            raise Refused(Reason.SESSION_NOT_FOUND, quizId=address)
-        return RUNNER
+        return RUNNER if address in (STATE.quiz_id, STATE.pin) else None
 
 
 def gate(
@@ -44,7 +40,7 @@ def gate(
 ) -> Gate:
     """Return a gate in front of one session with players p0 and p1."""
     return Gate(
-        owner=cast("Owner", OneSession()),
+        sessions=cast("Sessions", OneSession()),
         tokens=TOKENS,
         clock=ManualClock(),
         origins=origins,

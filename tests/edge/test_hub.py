@@ -126,7 +126,7 @@ async def test_removed_participant_is_not_let_back() -> None:
     one.does(ev.HostKicked("p1"))
     caller = Caller.player(one.hub, 1)
     assert caller.line.close_code() == Close.REMOVED
-    assert one.runner.present == [("forgotten", 1)]
+    assert one.runner.present == []
 
 
 async def test_line_that_broke_before_its_turn_is_not_attached() -> None:

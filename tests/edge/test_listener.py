@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 from picows import WSFrame, WSListener, WSTransport
 from uvicorn.server import ServerState
 
+from quizd._fast.entrance import feed
 from quizd.codes import Close
 from quizd.edge.admission import Admitted, Turned
 from quizd.edge.edge import http_config
-from quizd.edge.listener import HEAD_MAX_BYTES, Door, Port, feed, normalised
+from quizd.edge.listener import HEAD_MAX_BYTES, Door, Port, normalised
 from tests.support import virtual_time
 from tests.support.frames import TEXT, Frame, close, split, text
 
@@ -68,6 +70,7 @@ def port(
 ) -> Port:
     """Return a port with an echo behind its WebSockets."""
     return Port(
+        missing=lambda _: None,
         admit=admit,
         connect=lambda _: Echo(),
         http=http_config(pages),
@@ -87,6 +90,9 @@ class FakeTransport:
         self.written = b""
         self.ended: list[str] = []
         self.protocol: object = None
+
+    def get_extra_info(self, _: str) -> None:
+        """Know of no socket."""
 
     def write(self, data: bytes) -> None:
         """Note it."""
@@ -436,3 +442,46 @@ async def test_connections_are_counted_once() -> None:
         assert (await one.head()).startswith(b"HTTP/1.1 101 ")
         assert (len(own.at_door), len(own.http_state.connections)) == (0, 0)
     assert not own.crowded()
+
+
+@pytest.mark.parametrize("dripping", [False, True], ids=["whole", "byte-by-byte"])
+async def test_upgrade_waits_for_what_is_missing(dripping: bool) -> None:
+    """Nothing is answered, lost or admitted before it is there."""
+    asked: list[bytes] = []
+    here: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def missing(head: bytes) -> asyncio.Future[None]:
+        asked.append(head)
+        return here
+
+    own = replace(port(), missing=missing)
+    async with peer(own) as one:
+        data = UPGRADE + text("first")
+        if dripping:
+            await one.drip(data)
+        else:
+            one.send(data)
+        while not asked:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0)
+        one.send(text("second"))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(one.reader.read(1), 0.05)
+        here.set_result(None)
+        assert (await one.head()).startswith(b"HTTP/1.1 101 ")
+        received = b""
+        while len(split(received)[0]) < 2:
+            received += await one.reader.read(100)
+        assert split(received)[0] == [Frame(TEXT, b"first"), Frame(TEXT, b"second")]
+    assert asked == [UPGRADE.removesuffix(b"\r\n\r\n")]
+
+
+async def test_what_is_known_is_not_waited_for() -> None:
+    """The way to other shards is not even asked."""
+
+    def missing(_: bytes) -> asyncio.Future[None]:
+        raise AssertionError("it was asked")
+
+    own = replace(port(), missing=missing, knows=lambda ask: ask.token == "t")
+    async with peer(own) as one:
+        one.send(UPGRADE)
+        assert (await one.head()).startswith(b"HTTP/1.1 101 ")

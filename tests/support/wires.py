@@ -151,24 +151,26 @@ class StageRunner:
         self.state = state
         self.inbox = Inbox(1000, lambda: None)
         self.loop = asyncio.get_running_loop()
-        self.presence = self
+        self.connected = 0
         self.present: list[tuple[str, int]] = []
 
     def look(self, look: Callable[[State], None]) -> None:
         """Call *look* now."""
         look(self.state)
 
+    def now_ms(self) -> int:
+        """Return the instant of every test."""
+        return 0
+
     def came(self, participant: int) -> None:
         """Note it."""
+        self.connected += 1
         self.present.append(("came", participant))
 
     def went(self, participant: int) -> None:
         """Note it."""
+        self.connected -= 1
         self.present.append(("went", participant))
-
-    def forget(self, participant: int) -> None:
-        """Note it."""
-        self.present.append(("forgotten", participant))
 
 
 QUIZ: dict[str, Any] = {

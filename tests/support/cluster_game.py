@@ -1,0 +1,253 @@
+"""A quiz over several shards, and the proof afterwards that nothing was lost of it."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import orjson
+from redis.asyncio import Redis
+
+from quizd.clock import iso
+from quizd.journal.redis import RedisJournal
+from quizd.journal.redis_keys import Keys
+from quizd.session import records as rec
+from tests.support.cluster import ShardServers
+from tests.support.quizzes import quick_quiz
+from tests.support.recount import Recount
+from tests.support.redis_server import RedisServer
+from tests.support.server import Server
+from tests.support.survivor import RETRY_S, Payload, Survivor, Temper
+
+FINAL_SIZE = 100
+LOOK_S = 0.01
+OWNER_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is played; times in seconds. *settings* are the quiz's."""
+
+    players: int = 24
+    questions: int = 8
+    time_s: float = 1.5
+    settings: Mapping[str, object] = field(default_factory=dict)
+    temper: Temper = field(default_factory=Temper)
+
+    def quiz(self) -> dict[str, Any]:
+        """Return the quiz: the host starts it, then the timer leads."""
+        settings = {"start": "host", "advance": "timer", "countdown_s": 0.3}
+        quiz = quick_quiz(
+            self.questions,
+            {**settings, "reveal_s": 0.2, "streak_bonus": True, **self.settings},
+        )
+        for question in quiz["questions"]:
+            question["time_s"] = self.time_s
+        return quiz
+
+
+class ClusterGame:
+    """One session on *shards* and its players; *seed* decides all that is random."""
+
+    def __init__(
+        self, shards: ShardServers, redis: RedisServer, plan: Plan, seed: int
+    ) -> None:
+        self.shards = shards
+        self.redis = redis
+        self.plan = plan
+        self.rng = random.Random(seed)
+        self.opened: Payload = {}
+        self.players = [
+            Survivor(
+                f"Player {number}",
+                random.Random(self.rng.random()),
+                shards.servers,
+                plan.temper,
+            )
+            for number in range(plan.players)
+        ]
+        self.playing: list[asyncio.Task[None]] = []
+
+    @property
+    def session_id(self) -> str:
+        """The session."""
+        return str(self.opened["sessionId"])
+
+    # -- play ----------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Open, let everybody in, and start, each by any shard."""
+        door = self.rng.choice(self.shards.servers)
+        self.opened = await door.open_quiz(self.plan.quiz())
+        await self.admit(self.players)
+        await self.command("start")
+
+    async def admit(self, players: Sequence[Survivor]) -> None:
+        """Let *players* join and connect; returns when all are welcome."""
+        gate = asyncio.Semaphore(16)
+
+        async def enter(player: Survivor) -> None:
+            async with gate:
+                await player.join(self.opened["pin"])
+                self.playing.append(asyncio.create_task(player.play()))
+                while not player.welcomes:  # noqa: ASYNC110 - says nothing by itself
+                    await asyncio.sleep(LOOK_S)
+
+        await asyncio.gather(*(enter(player) for player in players))
+
+    async def command(self, name: str, **body: object) -> Payload:
+        """Have the host command by REST, through any shard, until one takes it."""
+        while True:
+            door = self.rng.choice(self.shards.servers)
+            with suppress(httpx.TransportError):
+                async with door.api(self.opened["hostToken"]) as api:
+                    path = f"/quizzes/{self.opened['quizId']}/{name}"
+                    reply = await api.post(path, json=body, timeout=8)
+                if reply.status_code == httpx.codes.OK:
+                    done: Payload = reply.json()
+                    return done
+                assert reply.status_code == httpx.codes.SERVICE_UNAVAILABLE, reply.text
+            await asyncio.sleep(RETRY_S)
+
+    @property
+    def over(self) -> bool:
+        """Whether every player has heard the end, or one has failed."""
+        failed = any(t.done() and t.exception() is not None for t in self.playing)
+        return failed or all(task.done() for task in self.playing)
+
+    async def end(self, patience_s: float = 60.0) -> None:
+        """Wait until everybody has heard the end."""
+        async with asyncio.timeout(patience_s):
+            await asyncio.gather(*self.playing)
+
+    async def abort(self) -> None:
+        """Send everybody home, however the test ended."""
+        for task in self.playing:
+            task.cancel()
+        await asyncio.gather(*self.playing, return_exceptions=True)
+
+    # -- who owns it ---------------------------------------------------------------
+
+    async def meta(self) -> dict[str, str]:
+        """Return owner and term of the session, nothing if the journal has none."""
+        names = ("owner", "term")
+        client: Redis = Redis.from_url(self.redis.url)
+        async with client:
+            key = Keys("quizd").meta(self.session_id)
+            found = await client.hmget(key, names)  # type: ignore[misc]
+        return {
+            name: value.decode()
+            for name, value in zip(names, found, strict=True)
+            if value is not None
+        }
+
+    async def owner(self) -> Server:
+        """Return the shard that owns the session."""
+        name = (await self.meta())["owner"]
+        return self.shards[int(name.partition("/")[0].rpartition("-")[2])]
+
+    async def others(self) -> list[Server]:
+        """Return the shards that don't own it."""
+        owner = await self.owner()
+        return [shard for shard in self.shards.servers if shard is not owner]
+
+    async def term(self) -> int:
+        """Return the session's term, 0 where the journal does not know it."""
+        return int((await self.meta()).get("term", 0))
+
+    async def later_term(self, than: int) -> int:
+        """Wait until the session has a later term; return it."""
+        async with asyncio.timeout(OWNER_S):
+            while (term := await self.term()) <= than:
+                await asyncio.sleep(LOOK_S)
+        return term
+
+    async def something_said(self, after_s: float) -> float:
+        """Return when a player first heard a number or result after this instant."""
+        async with asyncio.timeout(OWNER_S):
+            while True:
+                later = [
+                    at_s
+                    for player in self.players
+                    for at_s in player.heard_s[-3:]
+                    if at_s > after_s
+                ]
+                if later:
+                    return min(later)
+                await asyncio.sleep(LOOK_S)
+
+    # -- proof ---------------------------------------------------------------------
+
+    async def log(self) -> list[tuple[int, int, bytes]]:
+        """Return the session's log: term, index and batch of every entry."""
+        client: Redis = Redis.from_url(self.redis.url)
+        async with client:
+            entries = await client.xrange(Keys("quizd").log(self.session_id))
+        return [
+            (*map(int, name.split(b"-")), fields[b"b"])  # type: ignore[misc]
+            for name, fields in entries
+        ]
+
+    async def records(self) -> list[rec.Record]:
+        """Return all records, by the journal's own reading."""
+        client: Redis = Redis.from_url(self.redis.url)
+        journal = RedisJournal(client, owner="test")
+        records: list[rec.Record] = []
+        async with client:
+            await journal.start()
+            async for _, batch in journal.read(self.session_id):
+                records.extend(rec.unpack(batch))
+            await journal.stop()
+        return records
+
+    async def hold(self) -> Recount:
+        """Compare what players were told with the journal; return the recount."""
+        log = await self.log()
+        assert [index for _, index, _ in log] == list(range(1, len(log) + 1))
+        terms = [term for term, _, _ in log]
+        assert terms == sorted(terms), "an elder owner wrote"
+        records = await self.records()
+        assert records == [r for _, _, batch in log for r in rec.unpack(batch)]
+        recount = Recount(records)
+        for player in self.players:
+            hold_player(player, recount)
+        return recount
+
+    def report(self) -> str:
+        """Return in one line what has happened to the players."""
+        closes: Counter[int] = Counter()
+        retries: Counter[str] = Counter()
+        refused: Counter[str] = Counter()
+        for player in self.players:
+            closes += player.closes
+            retries += player.retries
+            refused.update(player.refused.values())
+        counts = {"closes": dict(closes), "retries": dict(retries)}
+        counts |= {"refused": dict(refused)}
+        counts["acknowledged"] = sum(len(p.acknowledged) for p in self.players)  # type: ignore[assignment]
+        return orjson.dumps(counts, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def hold_player(player: Survivor, recount: Recount) -> None:
+    """Hold the count to what one player was told, and to the end as it was shown."""
+    participant_id = player.ticket["participantId"]
+    assert recount.ids.count(participant_id) == 1
+    counted = recount.answers_of(participant_id)
+    for question, told in player.acknowledged.items():
+        assert question in counted, f"{player.name}: {question} is lost"
+        assert counted[question].points == told["points"]
+        assert counted[question].correct == told["correct"]
+        assert iso(counted[question].received_ms) == told["receivedAt"]
+    wrongly = player.refused.keys() & counted.keys()
+    assert not wrongly, f"{player.name}: {wrongly} were refused and count"
+    outcomes = recount.outcomes_of(participant_id)
+    for question, you in player.reveals.items():
+        assert you == outcomes[question], f"{player.name}: {question}"
+    assert player.final is not None
+    you = player.final["you"]
+    assert (you["score"], you["rank"]) == recount.place_of(participant_id)
+    assert player.final["finalLeaderboard"] == recount.board(FINAL_SIZE)
