@@ -12,7 +12,7 @@ CFLAGS = ["-O3", "-fno-semantic-interposition", "-Wno-unreachable-code"]
 # The load generator is built in a checkout only; a wheel holds quizd alone.
 FOLDERS = ["quizd/_fast"]
 if "bdist_wheel" not in sys.argv:
-    FOLDERS += ["bench/floors", "bench/load"]
+    FOLDERS += ["bench/floors", "bench/load", "bench/micro"]
 
 extensions = [
     Extension(

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from contextlib import suppress
+from urllib.parse import quote
 
 from rich.console import Console
 
@@ -81,10 +82,10 @@ class Demo:
         self._console.print(
             f"\n[bold]{quiz.title}[/bold], {len(quiz.questions)} questions, "
             f"starts by itself when {wait_for} players are in.\n"
-            f"  Server      {url}\n"
-            f"  PIN         [bold]{state.pin}[/bold]\n"
-            f"  Host token  {host}\n"
-            "Play here, in another terminal (twice, for two players):\n"
+            f"  Play   {url}/play/{state.pin}   (PIN [bold]{state.pin}[/bold])\n"
+            f"  Host   {host_link(url, QUIZ, host)}\n"
+            "Open the host's link on the big screen; who has it leads the quiz.\n"
+            "Play in a terminal (twice, for two players):\n"
             f"  .venv/bin/python -m quizd.client {url} {state.pin} --name Ann\n"
             "Or join with anything that speaks HTTP, then open the wsUrl it gives:\n"
             f"  curl -s {url}/api/v1/quizzes/{state.pin}/join "
@@ -92,3 +93,12 @@ class Demo:
             soft_wrap=True,
             highlight=False,
         )
+
+
+def host_link(url: str, quiz_id: str, token: str) -> str:
+    """Return the address of the host's page at the server *url*, ready to lead.
+
+    The token is in the fragment: browsers keep that to themselves, so that it gets into
+    no log.
+    """
+    return f"{url}/host/{quote(quiz_id, safe='')}#token={token}"

@@ -519,8 +519,7 @@ class Tick:
             return self._decide_answer(event)
         self._enter(self._session.decide(event, self._now_ms))
         if isinstance(event, ev.ParticipantJoined):
-            state = self._session.state
-            return state.by_key.get(event.key, len(state.names) - 1)
+            return self._session.joined_before(event)
         return None
 
     def _decide_answer(self, event: ev.AnswerSubmitted) -> int | None:

@@ -99,7 +99,7 @@ class LiveSession:
 
     def _joined(self, event: ev.ParticipantJoined, now_ms: int) -> Records:
         state = self.state
-        if event.key and event.key in state.by_key:
+        if self.joined_before(event) is not None:
             return []
         self._admit(event.name)
         added = rec.ParticipantAdded(
@@ -113,6 +113,11 @@ class LiveSession:
         ):
             return [added, self._countdown(now_ms)]
         return [added]
+
+    def joined_before(self, event: ev.ParticipantJoined) -> int | None:
+        """Return the index of who asks, where that person is in already."""
+        index = self.state.by_key.get(event.key) if event.key else None
+        return self.state.index_of.get(event.participant_id, index)
 
     def _admit(self, name: str) -> None:
         state = self.state

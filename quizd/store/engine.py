@@ -1,7 +1,10 @@
-"""The way to the database file, which journal and store share."""
+"""The ways to the database: the file that journal and store share, or Postgres."""
 
+import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
+import asyncpg  # type: ignore[import-untyped]
 import orjson
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -11,6 +14,12 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 BUSY_TIMEOUT_MS = 5_000
 CONNECTIONS = 2
 """To a file: each is a thread, and the cache leaves them little to do."""
+
+POSTGRES_CONNECTIONS = 4
+"""Of a shard, at most, beside the one of the write-behind queue."""
+
+CONNECT_S = 5.0
+STATEMENT_S = 30.0
 
 
 def sqlite_engine(path: Path | None) -> AsyncEngine:
@@ -35,12 +44,57 @@ def sqlite_engine(path: Path | None) -> AsyncEngine:
     return engine
 
 
+def postgres_engine(
+    dsn: str, connections: int = POSTGRES_CONNECTIONS, *, read_only: bool = False
+) -> AsyncEngine:
+    """Return an engine on the Postgres at *dsn*; nothing is connected to yet.
+
+    *dsn* is libpq's (https://www.postgresql.org/docs/current/libpq-connect.html, as far
+    as asyncpg reads it): ``postgresql://user:password@host/name?sslmode=require``, with
+    several hosts where there is a standby. *read_only* is for a replica, and for
+    reports, which must not change anything.
+    """
+    settings = {"application_name": "quizd"}
+    if read_only:
+        settings["default_transaction_read_only"] = "on"
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(
+            dsn,
+            timeout=CONNECT_S,
+            command_timeout=STATEMENT_S,
+            server_settings=settings,
+        )
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        json_serializer=_json_text,
+        json_deserializer=orjson.loads,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=BUSY_TIMEOUT_MS / 1000,
+        pool_pre_ping=True,
+    )
+
+
+def reading_engine(dsn: str, replica_dsn: str = "") -> AsyncEngine:
+    """Return an engine for reports: on the replica where there is one.
+
+    It can change nothing. What a replica shows may be somewhat older.
+    """
+    return postgres_engine(replica_dsn or dsn, read_only=True)
+
+
 def _prepare(connection: DBAPIConnection, _: object) -> None:
     """Wait for the journal's commits instead of failing, and hold foreign keys."""
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    # The mode stays with the file. Who finds somebody else changing it is not kept
+    # waiting by SQLite, but refused, and need not change it.
+    with suppress(sqlite3.OperationalError):
+        cursor.execute("PRAGMA journal_mode = WAL")
     cursor.close()
 
 

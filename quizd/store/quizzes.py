@@ -2,15 +2,13 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Row, insert, or_, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from quizd.session.quiz import Quiz
@@ -25,7 +23,9 @@ from quizd.store.base import (
     StoreUnavailable,
 )
 from quizd.store.cache import Cache
-from quizd.store.tables import metadata, quiz_versions, quizzes
+from quizd.store.migrations import check, upgrade
+from quizd.store.tables import quiz_versions, quizzes
+from quizd.store.transaction import named_failures, transaction
 
 CACHED = 128
 CACHED_S = 2.0
@@ -46,18 +46,29 @@ class StoredQuizzes(Quizzes):
 
     Owns the engine; *now_s* is any clock in seconds that never goes back. What another
     process changes (``quizd quiz import``) is noticed within :data:`CACHED_S`.
+
+    An SQLite file is ours and is upgraded by :meth:`start`; a Postgres only where
+    *upgrades* says so, since other programs of other versions may use it.
     """
 
     def __init__(
-        self, engine: AsyncEngine, now_s: Callable[[], float] = time.monotonic
+        self,
+        engine: AsyncEngine,
+        now_s: Callable[[], float] = time.monotonic,
+        *,
+        upgrades: bool = False,
     ) -> None:
         self._engine = engine
+        self._upgrades = upgrades or engine.dialect.name == "sqlite"
         self._cache = Cache(self._load, CACHED, CACHED_S, now_s)
 
     async def start(self) -> None:
-        """Make the tables that are missing."""
-        async with self._transaction() as connection:
-            await connection.run_sync(metadata.create_all)
+        """Make the tables that are missing, or see that they are there.
+
+        Raises :class:`quizd.store.migrations.WrongSchema` where they can't be used.
+        """
+        async with named_failures():
+            await (upgrade if self._upgrades else check)(self._engine)
 
     async def stop(self) -> None:
         """Close every connection."""
@@ -66,7 +77,7 @@ class StoredQuizzes(Quizzes):
 
     async def ping(self) -> None:
         """Raise ``StoreUnavailable`` unless the database answers."""
-        async with self._transaction() as connection:
+        async with transaction(self._engine) as connection:
             await connection.execute(select(1))
 
     async def put(self, quiz_id: str | None, quiz: Quiz, now_ms: int) -> StoredQuiz:
@@ -100,7 +111,7 @@ class StoredQuizzes(Quizzes):
         if always_open:
             query = query.where(quizzes.c.always_open)
         query = query.order_by(quizzes.c.quiz_id).limit(limit + 1)
-        async with self._transaction() as connection:
+        async with transaction(self._engine) as connection:
             rows = (await connection.execute(query)).all()
         items = tuple(_summary(row) for row in rows[:limit])
         return Page(items, items[-1].quiz_id if len(rows) > limit else None)
@@ -109,7 +120,7 @@ class StoredQuizzes(Quizzes):
         """Take the quiz out; return whether it was there."""
         there = (quizzes.c.quiz_id == quiz_id) & quizzes.c.deleted_ms.is_(None)
         try:
-            async with self._transaction() as connection:
+            async with transaction(self._engine) as connection:
                 done = await connection.execute(
                     update(quizzes).where(there).values(deleted_ms=now_ms)
                 )
@@ -118,16 +129,6 @@ class StoredQuizzes(Quizzes):
         return done.rowcount > 0
 
     # -- inside ------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        try:
-            async with self._engine.begin() as connection:
-                yield connection
-        except IntegrityError:
-            raise
-        except (DBAPIError, NoConnection) as error:
-            raise StoreUnavailable(str(error)) from error
 
     async def _load(self, quiz_id: str) -> StoredQuiz | None:
         query = (
@@ -139,7 +140,7 @@ class StoredQuizzes(Quizzes):
             )
             .where(quizzes.c.quiz_id == quiz_id, quizzes.c.deleted_ms.is_(None))
         )
-        async with self._transaction() as connection:
+        async with transaction(self._engine) as connection:
             row = (await connection.execute(query)).one_or_none()
         if row is None:
             return None
@@ -152,7 +153,7 @@ class StoredQuizzes(Quizzes):
         for _ in range(TRIES):
             quiz_id = new_quiz_id()
             try:
-                async with self._transaction() as connection:
+                async with transaction(self._engine) as connection:
                     return await _insert(connection, quiz_id, quiz, now_ms)
             except IntegrityError:  # the id is taken, however unlikely
                 continue
@@ -160,7 +161,7 @@ class StoredQuizzes(Quizzes):
 
     async def _put(self, quiz_id: str, quiz: Quiz, now_ms: int) -> StoredQuiz:
         """Write first, then look: so no transaction turns from reader to writer."""
-        async with self._transaction() as connection:
+        async with transaction(self._engine) as connection:
             marks = await _update(connection, quiz_id, quiz, now_ms)
             if marks is None:
                 marks = await _unchanged(connection, quiz_id)
@@ -241,10 +242,26 @@ async def _add_version(
 
 
 def _content(quiz: Quiz) -> tuple[object, str]:
-    """Return *quiz* as JSON values, and the SHA-256 of them with sorted keys."""
+    """Return *quiz* as JSON values, and the SHA-256 of them with sorted keys.
+
+    Raises ``ValueError`` for the character NUL, which Postgres keeps in no text.
+    """
     content = quiz.model_dump(mode="json")
     text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    if rb"\u0000" in text and any("\0" in each for each in _texts(content)):
+        raise ValueError("a quiz's texts must not hold the character NUL (U+0000)")
     return content, sha256(text).hexdigest()
+
+
+def _texts(value: object) -> Iterable[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for each in value:
+                yield from _texts(each)
+        case dict():
+            yield from _texts([*value, *value.values()])
 
 
 def _listed(quiz: Quiz) -> dict[str, object]:

@@ -252,8 +252,8 @@ class Stage:
 
 
 def join(name: str, key: str = "") -> ev.ParticipantJoined:
-    """Return the event of somebody joining; the name is the id."""
-    return ev.ParticipantJoined(name.lower(), name, key)
+    """Return the event of somebody joining; the name is the id, with a key if any."""
+    return ev.ParticipantJoined(name.lower() + key, name, key)
 
 
 def answering(who: int, option: str, at_ms: int, question: str = "q1") -> ev.Event:

@@ -239,3 +239,13 @@ def test_a_removed_participant_answers_no_more() -> None:
     assert verdicts.record is None
     assert play.scores() == [1000, 0]
     assert isinstance(play.records[-1], rec.ParticipantRemoved)
+
+
+def test_the_same_join_again_is_the_same_participant() -> None:
+    """By its id, as when another shard has not heard what came of it."""
+    play = Play()
+    event = ev.ParticipantJoined("p-1", "Ann")
+    play.do(event)
+    assert play.decide(event) == []
+    assert play.state.names == ["Ann"]
+    assert play.session.joined_before(event) == 0
