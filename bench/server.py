@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,9 +18,10 @@ from bench.load.driver import Session
 from bench.load.tickets import Address, key_of
 
 ROOT = Path(__file__).resolve().parents[1]
-START_S = 30.0
+START_S = 60.0
 STOP_S = 30.0
 LOOK_S = 0.02
+STARTED = "shard_started"
 
 DEFAULTS = {
     "server.backlog": 4096,
@@ -36,21 +38,31 @@ class ServerFailed(RuntimeError):  # noqa: N818 - says what happened
 class QuizServer:
     """``quizd serve`` on a free port, its data in a folder that goes with it.
 
-    *settings* by ``section.key``, in place of quizd's defaults. Use it with ``with``.
+    *settings* by ``section.key``, in place of quizd's defaults; *shards*: several need
+    Redis, by ``redis.url``. Use it with ``with``.
     """
 
-    def __init__(self, settings: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, settings: Mapping[str, object] | None = None, shards: int = 1
+    ) -> None:
+        self._shards = shards
         self._folder = tempfile.TemporaryDirectory(prefix="bench-quizd-")
         self._log = Path(self._folder.name) / "log"
         self._settings = {**DEFAULTS, **(settings or {})}
+        trusted = self._settings.get("server.tls_certificate")
+        self._trusted = (
+            ssl.create_default_context(cafile=str(trusted)) if trusted else None
+        )
         self._process: subprocess.Popen[bytes]
         self.address: Address
 
     def __enter__(self) -> Self:
         """Start it, and wait until it listens."""
+        alone = [sys.executable, "-m", "quizd", "serve"]
+        several = ["--shards", str(self._shards)] if self._shards > 1 else []
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "quizd", "serve"],
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                [*alone, *several],
                 cwd=ROOT,
                 env=self._environment(),
                 stdout=subprocess.DEVNULL,
@@ -97,12 +109,18 @@ class QuizServer:
     def _listening(self) -> Address:
         end_s = time.monotonic() + START_S
         while time.monotonic() < end_s and self._process.poll() is None:
-            for line in self._log.read_bytes().splitlines():
-                event = json.loads(line) if line.endswith(b"}") else {}
-                if event.get("event") == "listening":
-                    return Address.of(f"http://{event['addresses'][0]}")
+            listening = self._events("listening")
+            ready = {event["shard"] for event in self._events("shard_ready")}
+            if listening and (self._shards == 1 or len(ready) == self._shards):
+                return Address.of(f"http://{listening[0]['addresses'][0]}")
             time.sleep(LOOK_S)
         raise ServerFailed(self._log.read_text(errors="replace"))
+
+    def _events(self, name: str) -> list[dict[str, Any]]:
+        """Return what was logged so far under *name*."""
+        lines = self._log.read_bytes().splitlines()
+        events = [json.loads(line) for line in lines if is_whole(line)]
+        return [event for event in events if event.get("event") == name]
 
     @property
     def data_dir(self) -> Path:
@@ -111,8 +129,16 @@ class QuizServer:
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """The process; of several shards their supervisor."""
         return self._process.pid
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that serve, by shard."""
+        if self._shards == 1:
+            return [self.pid]
+        started = {event["shard"]: event["pid"] for event in self._events(STARTED)}
+        return [started[shard] for shard in sorted(started)]
 
     def open(self, quiz: Mapping[str, Any]) -> dict[str, Any]:
         """Store *quiz* and open a session; return ``quizId``, ``hostToken``, ``pin``.
@@ -121,8 +147,10 @@ class QuizServer:
         """
         token = (self.data_dir / "author.token").read_text(encoding="ascii")
         headers = {"authorization": f"Bearer {token}"}
-        base = f"http://{self.address}/api/v1/quizzes"
-        with httpx.Client(headers=headers, timeout=START_S) as api:
+        base = f"{'https' if self._trusted else 'http'}://{self.address}/api/v1/quizzes"
+        with httpx.Client(
+            headers=headers, timeout=START_S, verify=self._trusted or False
+        ) as api:
             stored = api.post(base, json=quiz).raise_for_status().json()
             quiz_id = stored["quizId"]
             opened = api.post(f"{base}/{quiz_id}/open").raise_for_status().json()
@@ -134,3 +162,8 @@ class QuizServer:
         return Session(
             self.address, opened["quizId"], key_of(quiz), opened["hostToken"]
         )
+
+
+def is_whole(line: bytes) -> bool:
+    """Tell whether a line of the log is an event, all of it."""
+    return line.startswith(b"{") and line.endswith(b"}")

@@ -46,18 +46,18 @@ def one(scenario: Scenario, seconds: float, **changes: float) -> Step:
 
 def steps() -> list[Step]:
     """Return the suite, the most important part first."""
-    crowd = Options()
+    crowd = fanout.FANOUT.options
     larger = replace(crowd, players=12_000)
-    idling = replace(crowd, seconds=standing.PING_S)
+    idling = replace(Options(), seconds=standing.PING_S)
     return [
-        Step(("fanout", "personal_fanout"), 35, lambda: fanout.both(crowd)),
-        one(answers.ANSWERS, 50),
+        Step(("fanout", "personal_fanout"), 30, lambda: fanout.both(crowd)),
+        one(answers.ANSWERS, 65),
         one(entering.CONNECTING, 30),
         Step(("memory", "idle"), 45, lambda: standing.both(idling)),
         one(ranking.RANKING, 15),
-        one(budgets.BUDGETS, 65),
-        one(peers.PEERS, 90, players=2000, rounds=5),
-        one(growth.GROWING, 130, rounds=5),
+        one(budgets.BUDGETS, 95),
+        one(peers.PEERS, 100, players=2000, rounds=5),
+        one(growth.GROWING, 120, rounds=5),
         one(budgets.HERD, 40, players=5000),
         Step(
             ("fanout_12000", "personal_fanout_12000"), 50, lambda: fanout.both(larger)

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import redis
 
@@ -25,16 +25,23 @@ def unavailable() -> str:
 class RedisServer:
     """A server that lives as long as the ``with`` around it.
 
-    *appends*: it writes every change to its file, and syncs that once a second.
-    Raises :class:`Unavailable` where it is not installed.
+    *appends*: it writes every change to its file, and syncs that as *syncs* says,
+    once a second or, with ``always``, before it answers. Raises :class:`Unavailable`
+    where it is not installed.
     """
 
-    def __init__(self, *, appends: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        appends: bool = False,
+        syncs: Literal["everysec", "always"] = "everysec",
+    ) -> None:
         reason = unavailable()
         if reason:
             raise Unavailable(reason)
         self.port = free_port()
         self._appends = appends
+        self._syncs = syncs
         self._folder = tempfile.TemporaryDirectory(prefix="bench-redis-")
         self._process = subprocess.Popen(  # noqa: S603 - a command of the bench
             self._command(), stdout=subprocess.DEVNULL
@@ -85,7 +92,7 @@ class RedisServer:
             "dir": self._folder.name,
             "save": "",
             "appendonly": "yes" if self._appends else "no",
-            "appendfsync": "everysec",
+            "appendfsync": self._syncs,
             "daemonize": "no",
         }
         words = [

@@ -55,3 +55,4 @@ cdef extern from "<string.h>" nogil:
     const char* memmem(
         const void* text, size_t size, const void* sought, size_t sought_size
     )
+    const char* memrchr(const void* text, int sought, size_t size)

@@ -1,11 +1,8 @@
 # What each call promises, and its errors, is in the docstrings of the .pyx file.
 
-from typing import final
-
 from bench.load._counts import Counts
 from bench.load._websocket import Swarm
 
-@final
 class Players(Swarm):
     def __init__(
         self,

@@ -31,6 +31,7 @@ class Receivers(Talk):
         *,
         accept: bytes,
         marker: bytes = b"",
+        alert: bool = False,
         greeting: bytes = b"",
         ping: bytes = b"",
         pong: bytes = b"",

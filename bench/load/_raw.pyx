@@ -73,6 +73,10 @@ cdef class Receivers(Talk):
     """Clients that note when each of the next broadcasts came to each of them.
 
     *marker*: what a message has to hold to be counted, empty: any is.
+
+    *alert*: while broadcasts are awaited the loop doesn't sleep. On one machine a
+    receiver that sleeps is woken within the sender's ``send``, which makes that dearer
+    by far, and the slower a sender, the more often its receivers have gone to sleep.
     """
 
     cdef:
@@ -83,12 +87,14 @@ cdef class Receivers(Talk):
         uint32_t* _round            # of each client's next message
         uint32_t _rounds
         int64_t _received, _extra
+        bint _alert
 
     def __init__(
         self, str host not None, port, list heads not None, *, bytes marker=b"",
-        **options,
+        bint alert=False, **options,
     ):
         super().__init__(host, port, heads, **options)
+        self._alert = alert
         self._marker = marker
         self._marker_at, self._marker_size = marker, len(marker)
         self._round = <uint32_t*>calloc(max(self.count, 1), sizeof(uint32_t))
@@ -126,6 +132,10 @@ cdef class Receivers(Talk):
         ``received``: messages of the expected rounds; ``extra``: those beyond.
         """
         return super().counters() | {"received": self._received, "extra": self._extra}
+
+    cdef int64_t on_time(self, int64_t now_ns) noexcept nogil:
+        cdef int64_t awaited = <int64_t>self._rounds * self.count
+        return now_ns if self._alert and self._received < awaited else FAR_NS
 
     cdef void message(
         self, Client* client, const char* at, size_t size, int64_t now_ns

@@ -5,7 +5,7 @@ processes whose use of the machine is to be told are named by *watch*, their ids
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -23,7 +23,7 @@ from bench.load.figures import (
 from bench.load.fleet import Fleet, TooSlow, Violations, shares
 from bench.load.orders import Part, Played, Rules
 from bench.load.process import Timeline, Usage, cpu_us
-from bench.load.tickets import Address, Key, join_requests
+from bench.load.tickets import Address, Dialect, Key, join_requests
 from bench.load.verify import Standings, check_board, check_standings
 
 NS_PER_MS = 1e6
@@ -73,7 +73,8 @@ class Session:
     ``quiz``: its quiz's id or its pin. ``key``: by :func:`bench.load.tickets.key_of`.
     ``host_token``: with it the driver starts the game when everybody is there; without,
     the game starts by itself. ``lenient``: the server speaks the published contract
-    alone, without numbers and own ranks.
+    alone, without numbers and own ranks. ``dialect``: what its frames look like; one of
+    socket.io welcomes everybody, lenient or not.
     """
 
     address: Address
@@ -81,6 +82,12 @@ class Session:
     key: Key
     host_token: str = ""
     lenient: bool = False
+    dialect: Dialect = "websocket"
+
+    @property
+    def welcomes(self) -> bool:
+        """Whether a player is in only when welcomed."""
+        return not self.lenient or self.dialect == "socket.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,25 +159,33 @@ class Game:
         """Let everybody connect, and be welcomed where the server does that."""
         session, fleet = self.session, self.fleet
         before_us = self._cpu_us()
-        rules = Rules(session.key, self.behaviour.habits(), session.lenient)
+        rules = Rules(
+            session.key, self.behaviour.habits(), session.lenient, session.dialect
+        )
         fleet.call_each(
             "seat",
             [(rules, Part(part.start, self.crowd.seed)) for part in self._parts],
         )
         rate = self.crowd.connects_per_s / fleet.processes
         fleet.call("connect", rate, IN_FLIGHT)
-        self._wait("connected", "opened" if session.lenient else "welcomed", "lost")
+        self._wait("connected", "welcomed" if session.welcomes else "opened", "lost")
         used_us, seconds = self._cpu_us() - before_us, fleet.seconds()
         times = histogram_of(fleet.call("connect_times"))
         self.connects = Stage(self.crowd.players, seconds, times, used_us)
         self.usage["connected"] = Usage.of(self.watch)
         return self.connects
 
-    def play(self) -> GameResult:
-        """Play to the end; what does not come in time is a violation."""
+    def play(self, lead: Callable[[], None] | None = None) -> GameResult:
+        """Play to the end; what does not come in time is a violation.
+
+        *lead*: leads the game instead of us, to its end, and raises :class:`TooSlow`
+        where that takes too long.
+        """
         with self._timeline:
             try:
-                if self.session.host_token:
+                if lead is not None:
+                    lead()
+                elif self.session.host_token:
                     self.start()
                 self._wait("ended", "ended", "lost")
                 self._wait_for_results()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.load.tickets import Key
+from bench.load.tickets import Dialect, Key
 
 Pairs = list[tuple[int, int]]
 """A histogram: nanoseconds, and how often they were there."""
@@ -22,13 +22,14 @@ class Words:
     """What clients of a server without a game hear and say; empty: nothing special.
 
     ``marker``: what a message has to hold to count. ``greeting``: said at once.
-    ``pong``: the answer to ``ping``.
+    ``pong``: the answer to ``ping``. ``alert``: don't sleep while one is awaited.
     """
 
     marker: bytes = b""
     greeting: bytes = b""
     ping: bytes = b""
     pong: bytes = b""
+    alert: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Rules:
     key: Key
     habits: Mapping[str, float | bool]
     lenient: bool = False
+    dialect: Dialect = "websocket"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,9 @@ class Lines:
     """So many WebSockets to *address*, all by the same request.
 
     ``greeting`` is said by each client at once; ``pong`` is the answer to ``ping``, a
-    text of the server's own protocol. ``connects_per_s``: 0: as fast as it goes.
+    text of the server's own protocol. ``alert``: receivers don't sleep while a message
+    is awaited (:class:`bench.load._raw.Receivers` says why), which takes a core for
+    each process. ``connects_per_s``: 0: as fast as it goes.
     """
 
     address: Address
@@ -32,6 +34,7 @@ class Lines:
     greeting: bytes = b""
     ping: bytes = b""
     pong: bytes = b""
+    alert: bool = False
     processes: int = 2
     connects_per_s: float = 0.0
     seed: int = 0
@@ -40,7 +43,7 @@ class Lines:
 
     def words(self, marker: bytes = b"") -> Words:
         """Return what the clients hear and say by themselves."""
-        return Words(marker, self.greeting, self.ping, self.pong)
+        return Words(marker, self.greeting, self.ping, self.pong, self.alert)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from sys import intern
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
 import orjson
@@ -16,6 +16,9 @@ KEY = base64.b64encode(b"one key for all.")
 
 ACCEPT = base64.b64encode(hashlib.sha1(KEY + GUID, usedforsecurity=False).digest())
 """What a server has to answer to :data:`KEY`."""
+
+Dialect = Literal["websocket", "socket.io"]
+"""What a server's frames look like."""
 
 Key = list[tuple[bytes | None, list[bytes]]]
 """For each question its id and the correct options, as JSON strings."""
@@ -88,13 +91,22 @@ def handshake(
     ).encode()
 
 
-def game_head(address: Address, ticket: Ticket) -> bytes:
-    """Return the request head by which the owner of *ticket* enters the game."""
-    path = (
-        f"/ws?quizId={quote(ticket.quiz_id, safe='')}"
+def game_head(
+    address: Address, ticket: Ticket, dialect: Dialect = "websocket"
+) -> bytes:
+    """Return the request head by which the owner of *ticket* enters the game.
+
+    *dialect*: what the server's frames look like, as in ``bench.peers``.
+    """
+    query = (
+        f"quizId={quote(ticket.quiz_id, safe='')}"
         f"&participantId={quote(ticket.participant_id, safe='')}"
     )
-    return handshake(address, path, ("quizd.v1", f"bearer.{ticket.token}"))
+    if dialect == "socket.io":
+        token = quote(ticket.token, safe="")
+        path = f"/socket.io/?EIO=4&transport=websocket&{query}&token={token}"
+        return handshake(address, path)
+    return handshake(address, f"/ws?{query}", ("quizd.v1", f"bearer.{ticket.token}"))
 
 
 def key_of(quiz: Mapping[str, Any]) -> Key:

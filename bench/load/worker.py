@@ -18,6 +18,7 @@ from bench.load._core import Sockets
 from bench.load._http import Requests
 from bench.load._play import Players
 from bench.load._raw import Echoes, Receivers
+from bench.load._socketio import SocketIoPlayers
 from bench.load.orders import Pairs, Part, Played, Rules, Words
 from bench.load.tickets import ACCEPT, Address, Ticket, game_head
 
@@ -97,11 +98,15 @@ class Station:
 
     def seat(self, rules: Rules, part: Part) -> None:
         """Make the players, not yet connected, of those who joined."""
+        kind = SocketIoPlayers if rules.dialect == "socket.io" else Players
+        heads = [
+            game_head(self.address, ticket, rules.dialect) for ticket in self.tickets
+        ]
         self._use(
-            Players(
+            kind(
                 self.address.host,
                 self.address.port,
-                [game_head(self.address, ticket) for ticket in self.tickets],
+                heads,
                 accept=ACCEPT,
                 key=rules.key,
                 habits=dict(rules.habits),
@@ -114,6 +119,10 @@ class Station:
     def settle(self, to_the_end: bool) -> None:  # noqa: FBT001 - called by position
         """Look for what never came."""
         self._current(Players).settle(to_the_end)
+
+    def column(self, name: str, row: int) -> bytes:
+        """Return one column of what was played so far, by player."""
+        return self._current(Players).column(name, row)
 
     def played(self, questions: int) -> Played:
         """Return what was played of so many *questions*."""
@@ -132,6 +141,11 @@ class Station:
 
     # -- listening and echoing -----------------------------------------------------
 
+    def attend(self, words: Words, part: Part) -> None:
+        """Make receivers, not yet connected, of those who joined."""
+        heads = [game_head(self.address, ticket) for ticket in self.tickets]
+        self.listen(self.address, heads, words, part)
+
     def listen(
         self, address: Address, heads: list[bytes], words: Words, part: Part
     ) -> None:
@@ -142,6 +156,7 @@ class Station:
             heads,
             accept=ACCEPT,
             marker=words.marker,
+            alert=words.alert,
             greeting=words.greeting,
             ping=words.ping,
             pong=words.pong,

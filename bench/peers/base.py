@@ -6,14 +6,14 @@ import subprocess
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 from bench.floors.child import Child
 from bench.floors.processes import cpu_s, rss_bytes
+from bench.load.tickets import Dialect
 
 HERE = Path(__file__).resolve().parent
 INSTALL_S = 45
-Dialect = Literal["websocket", "socket.io"]
 
 
 class Peer(ABC):

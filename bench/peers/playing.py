@@ -13,6 +13,7 @@ from bench.floors.child import Child, ChildFailed
 from bench.floors.processes import children
 from bench.floors.redis_server import RedisServer
 from bench.floors.redis_server import unavailable as lacks_redis
+from bench.load.tickets import Dialect
 from bench.peers import base
 
 START_S = 15.0
@@ -164,7 +165,7 @@ class SocketIoRedis(PlayingPeer):
     """Node, socket.io and its Redis adapter; one process."""
 
     name: ClassVar[str] = "socketio_redis"
-    dialect: ClassVar[base.Dialect] = "socket.io"
+    dialect: ClassVar[Dialect] = "socket.io"
     greeting: ClassVar[bytes] = b"40"
     ping: ClassVar[bytes] = b"2"
     pong: ClassVar[bytes] = b"3"

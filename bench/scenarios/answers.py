@@ -1,12 +1,13 @@
 """What an answer costs, and how soon it is acknowledged.
 
-Two games are played. In the first everybody answers as fast as the server can take it:
-its rate is the greatest load, and its CPU time per answer, between the first that was
-due and the last result, is compared with a bare picows server that echoes as many
-bytes at the same rate. Boards are merged to one in ten seconds there, since a board to
-everybody is a fan-out and not an answer.
+First everybody answers as fast as the server can take it, in several games: the rate is
+the greatest load, and the CPU time per answer, between the first that was due and the
+last result, is compared with a bare picows server that echoes as many bytes at the same
+rate. It has its turn after each game, and the ratio is taken pair by pair. Boards are
+merged to one in ten seconds there, since a board to everybody is a fan-out and not an
+answer.
 
-In the second, answers come at half of that rate, boards go out to everybody as often
+In a last game, answers come at half of that rate, boards go out to everybody as often
 as quizd sends them by itself, and the acknowledgement's latency counts: from the
 moment an answer was due, by a schedule that doesn't wait for the server.
 
@@ -15,12 +16,13 @@ violation, or an answer without its result, fails the run.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bench.floors.child import Child
+from bench.histogram import Histogram
 from bench.load.driver import Behaviour, Crowd, run_game
 from bench.load.figures import EchoResult, GameResult
-from bench.load.fleet import Violations
+from bench.load.fleet import Violations, shares
 from bench.load.raw import Lines, echo
 from bench.load.tickets import Address
 from bench.scenarios.base import (
@@ -40,6 +42,7 @@ CPU = Target("P3", 1.5)
 ACKNOWLEDGED = Target("P4", 25)
 RARE_BOARDS = {"leaderboard.max_per_second": 0.1}
 QUESTION_S = 4
+A_GAME = 3
 FEWEST_MS = 20.0
 ANSWER_BYTES = len(
     b'{"type":"answer_submission","payload":{"questionId":"q0",'
@@ -79,9 +82,28 @@ def bare_echo(options: Options, per_second: float) -> EchoResult:
             lines,
             b"x" * ANSWER_BYTES,
             per_second=per_second,
-            seconds=min(options.seconds, 4),
+            seconds=options.seconds,
             watch=[child.pid],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A game at the greatest load, and the echo at its rate."""
+
+    game: GameResult
+    echo: EchoResult
+
+    @property
+    def per_second(self) -> float:
+        """The game's median rate."""
+        return middle([question.answers_per_second for question in self.game.questions])
+
+    @property
+    def ratio(self) -> float:
+        """What an answer costs, in echoes."""
+        each_us = [question.answer_cpu_us for question in self.game.questions]
+        return middle(each_us) / self.echo.echoes.cpu_us_each
 
 
 def lost(result: GameResult) -> int:
@@ -91,25 +113,39 @@ def lost(result: GameResult) -> int:
     return sent - answered - result.counters.get("refused_late", 0)
 
 
-def run(options: Options) -> Outcome:
-    """Play both games and the echo between them."""
+def pair(options: Options, questions: int) -> Pair:
+    """Play one game at the greatest load, and have its echo."""
     # As good as at once: the generator sends them in one go, the server batches.
-    fast = game(options, FEWEST_MS, options.rounds, dict(RARE_BOARDS))
+    fast = game(options, FEWEST_MS, questions, dict(RARE_BOARDS))
     rates = [question.answers_per_second for question in fast.questions]
-    per_second = Median.of(rates).value
-    bare = bare_echo(options, per_second)
+    return Pair(fast, bare_echo(options, middle(rates)))
+
+
+def run(options: Options) -> Outcome:
+    """Play all games, an echo after each but the last."""
+    parts = shares(options.rounds, max(options.rounds // A_GAME, 1))
+    pairs = [
+        pair(replace(options, seed=options.seed + number), len(part))
+        for number, part in enumerate(parts)
+    ]
+    per_second = middle([each.per_second for each in pairs])
     half_ms = options.players / (per_second / 2) * 1000
-    calm = game(replace(options, seed=options.seed + 1), half_ms, options.rounds)
-    return outcome(options, fast, bare, calm)
+    last = replace(options, seed=options.seed + len(pairs))
+    return outcome(options, pairs, game(last, half_ms, options.rounds))
 
 
-def outcome(
-    options: Options, fast: GameResult, bare: EchoResult, calm: GameResult
-) -> Outcome:
-    """Put together what the three runs came to."""
-    data = told(options, fast, bare, calm)
+def outcome(options: Options, pairs: Sequence[Pair], calm: GameResult) -> Outcome:
+    """Put together what all runs came to."""
+    data = told(options, pairs, calm)
     figures = [
-        Figure("answers: CPU ÷ a bare echo", data["ratio"], "", CPU),
+        Figure(
+            "answers: CPU ÷ a bare echo",
+            data["ratio"],
+            "",
+            CPU,
+            data["ratio_low"],
+            data["ratio_high"],
+        ),
         Figure("answers: CPU", data["cpu_us"], "µs each"),
         Figure("answers: the echo's CPU", data["echo_cpu_us"], "µs each"),
         Figure("answers: greatest load", data["per_second"], "a second"),
@@ -126,41 +162,45 @@ def outcome(
         ),
         Figure("answers: lost", data["lost"], "", Target("lost", 0)),
     ]
+    echoes = Histogram.merged(each.echo.echoes.latency for each in pairs)
     curves = {
         "answers: acknowledged at half load": calm.acks.curve_ms(),
-        "answers: echo by bare picows": bare.echoes.latency.curve_ms(),
+        "answers: echo by bare picows": echoes.curve_ms(),
     }
-    violations = fast.violations + bare.violations + calm.violations
+    violations = calm.violations
+    for each in pairs:
+        violations += each.game.violations + each.echo.violations
     if data["lost"]:
         violations += Violations(data["lost"], ("answers without a result",))
     return Outcome(data, figures, violations, curves)
 
 
-def told(
-    options: Options, fast: GameResult, bare: EchoResult, calm: GameResult
-) -> Data:
+def told(options: Options, pairs: Sequence[Pair], calm: GameResult) -> Data:
     """Return what the results file has."""
-    cpu = Median.of([question.answer_cpu_us for question in fast.questions])
-    echo_us = bare.echoes.cpu_us_each
+    questions = [question for each in pairs for question in each.game.questions]
+    cpu = Median.of([question.answer_cpu_us for question in questions])
+    ratio = Median.of([each.ratio for each in pairs])
+    games = [*(each.game for each in pairs), calm]
     return {
         "players": options.players,
-        "questions": len(fast.questions),
-        "per_second": middle(
-            [question.answers_per_second for question in fast.questions]
-        ),
+        "questions": len(questions),
+        "per_second": middle([question.answers_per_second for question in questions]),
         "cpu_us": cpu.value,
         "cpu_us_low": cpu.low,
         "cpu_us_high": cpu.high,
-        "echo_cpu_us": echo_us,
-        "echo_per_second": bare.echoes.per_second,
-        "ratio": cpu.value / echo_us,
+        "echo_cpu_us": middle([each.echo.echoes.cpu_us_each for each in pairs]),
+        "echo_per_second": middle([each.echo.echoes.per_second for each in pairs]),
+        "ratio": ratio.value,
+        "ratio_low": ratio.low,
+        "ratio_high": ratio.high,
+        "pairs": ratio.count,
         **latencies(calm.acks, "ack_"),
         "ack_per_second": middle(
             [question.answers_per_second for question in calm.questions]
         ),
         **latencies(calm.lags, "generator_lag_"),
-        "lost": lost(fast) + lost(calm),
-        "violations": fast.violations.count + calm.violations.count,
+        "lost": sum(map(lost, games)),
+        "violations": sum(each.violations.count for each in games),
     }
 
 
@@ -169,4 +209,4 @@ def middle(values: Sequence[float]) -> float:
     return Median.of(values).value
 
 
-ANSWERS = Scenario("answers", __doc__, Options(rounds=10, seconds=4, processes=1), run)
+ANSWERS = Scenario("answers", __doc__, Options(rounds=12, seconds=1, processes=1), run)

@@ -12,10 +12,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from bench import cores
 from bench.floors.child import Child
 from bench.load.figures import Spread
 from bench.load.fleet import Fleet, Violations, shares
-from bench.load.orders import Part
+from bench.load.orders import Part, Words
 from bench.load.process import Timeline, cpu_us
 from bench.load.raw import Lines, Listeners, connect, listen
 from bench.load.tickets import Address, Ticket, game_head
@@ -100,7 +101,9 @@ def arena(
     """Fill a session with *options*' players, and close its first question."""
     quiz = quiz_of(QUESTIONS, FIRST_QUESTION_S, {"advance": "host"}, TEXT)
     with ExitStack() as stack:
+        stack.enter_context(cores.apart())
         server = stack.enter_context(QuizServer(settings))
+        cores.alone(server.pid)
         opened = server.open(quiz)
         tickets = join_all(server.address, opened["quizId"], options.players + WATCHERS)
         host = stack.enter_context(Seat.of_host(server.address, opened))
@@ -108,21 +111,21 @@ def arena(
         host.say("host_start")
         host.wait("new_question")
         time.sleep(1)
-        watchers = [watcher(stack, server, tickets[-1])]
+        # The question stays open until both watchers, the last ones, have answered.
+        watchers = [
+            stack.enter_context(Seat.of_player(server.address, ticket))
+            for ticket in tickets[-WATCHERS:]
+        ]
+        for seat in watchers:
+            seat.wait("welcome")
         fleet = stack.enter_context(Fleet(options.processes, progress=options.progress))
         listeners = seated(fleet, server, tickets[:-WATCHERS], options)
-        watchers.append(watcher(stack, server, tickets[-2]))
+        time.sleep(1)
+        for seat in watchers:
+            seat.say("answer_submission", questionId="q0", selectedOption="north")
         host.wait("question_closed")
         time.sleep(1)
         yield Arena(server, host, watchers, listeners)
-
-
-def watcher(stack: ExitStack, server: QuizServer, ticket: Ticket) -> Seat:
-    """Seat a player whose messages are kept, and let it answer the first question."""
-    seat = stack.enter_context(Seat.of_player(server.address, ticket))
-    seat.wait("welcome")
-    seat.say("answer_submission", questionId="q0", selectedOption="north")
-    return seat
 
 
 def seated(
@@ -132,7 +135,7 @@ def seated(
     lines = Lines(server.address, len(tickets), processes=options.processes)
     answer: dict[str, Any] = {"questionId": "q0", "selectedOption": "north"}
     greeting = json.dumps({"type": "answer_submission", "payload": answer}).encode()
-    words = Lines(server.address, 0, greeting=greeting).words(MARKER)
+    words = Words(MARKER, greeting, alert=True)
     arguments = [
         (
             server.address,
@@ -174,10 +177,12 @@ class Floor:
 @contextmanager
 def floor(options: Options, module: str = "send_loop") -> Iterator[Floor]:
     """Start a floor and connect as many receivers as *options* has players."""
-    with Child.module(f"bench.floors.{module}") as child:
+    with cores.apart(), Child.module(f"bench.floors.{module}") as child:
+        cores.alone(child.pid)
         lines = Lines(
             Address("127.0.0.1", child.port),
             options.players + WATCHERS + 1,
+            alert=True,
             processes=options.processes,
             progress=options.progress,
         )

@@ -8,6 +8,7 @@ about who has come, twice a second to all who are there, and the journal.
 
 from dataclasses import dataclass
 
+from bench import cores
 from bench.floors.child import Child
 from bench.histogram import Histogram
 from bench.load.driver import Crowd, hold
@@ -70,7 +71,13 @@ def entered(options: Options, server: QuizServer, child: Child) -> Round:
 
 def run(options: Options) -> Outcome:
     """Take the rounds; ratios are taken round by round."""
-    with QuizServer() as server, Child.module("bench.floors.picows_echo") as child:
+    with (
+        cores.apart(),
+        QuizServer() as server,
+        Child.module("bench.floors.picows_echo") as child,
+    ):
+        cores.alone(server.pid)
+        cores.alone(child.pid)
         entered(options, server, child)  # code and memory are warm after the first
         rounds = [entered(options, server, child) for _ in range(options.rounds)]
     return outcome(options, rounds)
@@ -117,4 +124,6 @@ def outcome(options: Options, rounds: list[Round]) -> Outcome:
     return Outcome(data, figures)
 
 
-CONNECTING = Scenario("connect", __doc__, Options(players=2000, rounds=5), run)
+CONNECTING = Scenario(
+    "connect", __doc__, Options(players=2000, rounds=7, processes=1), run
+)

@@ -4,7 +4,8 @@ A session of quizd full of players, and as many sockets of the floor, are both t
 all the time, in client processes of the same kind. In turn quizd shows a question (the
 same frame for everybody), the floor sends as many bytes to as many sockets, quizd
 closes the question (with everybody's own rank in it), and the floor sends each socket
-a frame of its own, of the mean size. The ratio is taken pair by pair.
+a frame of its own, of the mean size. The ratio is taken pair by pair. Whoever sends has
+the first core, everything else the others, and receivers don't sleep meanwhile.
 
 quizd's CPU time is all that its process uses, from the host's command until everybody
 has the message: reading and deciding it, the journal's commit, the ranking of all, the
@@ -150,5 +151,6 @@ def run_personal(options: Options) -> Outcome:
     return personal
 
 
-FANOUT = Scenario("fanout", __doc__, Options(), run)
-PERSONAL_FANOUT = Scenario("personal_fanout", __doc__, Options(), run_personal)
+ALONE = Options(processes=1)
+FANOUT = Scenario("fanout", __doc__, ALONE, run)
+PERSONAL_FANOUT = Scenario("personal_fanout", __doc__, ALONE, run_personal)

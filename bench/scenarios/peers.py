@@ -7,20 +7,22 @@ many times the loop's cost each takes.
 
 Peers that play get the same quiz as quizd, the same players and the same answers, all
 due at once: how many answers a second they take until the last result is what they can
-do. Peers need not number their messages or tell own ranks; Redis' own CPU time is not
-counted against them. The players of the load generator don't speak socket.io, so that
-its peer is compared by deliveries alone.
+do. Deliveries a second are those of the same quiz: each question and each close, with
+everybody's own rank in it, from its first receipt to its last. Peers need not number
+their messages or tell own ranks; Redis' own CPU time is not counted against them.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import httpx
 
+from bench import cores
 from bench.floors.child import ChildFailed
 from bench.load.driver import Behaviour, Crowd, Session, run_game
-from bench.load.figures import GameResult
+from bench.load.figures import GameResult, QuestionFigures
 from bench.load.raw import Lines, Listeners, listen
 from bench.load.tickets import Address, key_of
 from bench.peers import all_peers
@@ -46,7 +48,8 @@ DELIVERIES = Target("P12", 3, "least")
 PLAYING = ("fastapi_redis", "socketio_redis")
 SIZE_BYTES = 300
 QUESTION_S = 20
-QUESTIONS = 3
+QUESTIONS = 7
+NS_PER_S = 1e9
 
 
 def quiz() -> Data:
@@ -54,15 +57,31 @@ def quiz() -> Data:
     return quiz_of(QUESTIONS, QUESTION_S, {"reveal_s": 1})
 
 
-def answering(result: GameResult) -> Data:
-    """Return the median question's rate of answers accepted, and CPU time of each."""
+def playing(result: GameResult) -> Data:
+    """Return the median question's rates, and CPU times of each, of a whole quiz."""
     questions = result.questions
     return {
-        "answers_per_second": Median.of(
-            [q.answers_per_second for q in questions]
-        ).value,
-        "answer_cpu_us": Median.of([q.answer_cpu_us for q in questions]).value,
+        "answers_per_second": middle([q.answers_per_second for q in questions]),
+        "answer_cpu_us": middle([q.answer_cpu_us for q in questions]),
+        "deliveries_per_second": middle([deliveries_per_second(q) for q in questions]),
+        "question_cpu_us": middle([q.opened_cpu_us for q in questions]),
+        "close_cpu_us": middle([q.closed_cpu_us for q in questions]),
     }
+
+
+def deliveries_per_second(question: QuestionFigures) -> float:
+    """Return how fast a question and its close went out."""
+    took_ns = sum(
+        spread.last_ns - spread.first_ns
+        for spread in (question.opened, question.closed)
+    )
+    received = question.opened.received + question.closed.received
+    return received / (took_ns / NS_PER_S) if took_ns else 0.0
+
+
+def middle(values: Sequence[float]) -> float:
+    """Return the median."""
+    return Median.of(values).value
 
 
 def played(options: Options, session: Session, pids: list[int]) -> GameResult:
@@ -85,10 +104,11 @@ def played_on(options: Options, peer: PlayingPeer) -> Data:
         key_of(quiz()),
         opened["hostToken"],
         lenient=True,
+        dialect=peer.dialect,
     )
     result = played(options, session, peer.pids)
     return {
-        **answering(result),
+        **playing(result),
         "violations": result.violations.count,
     }
 
@@ -99,12 +119,19 @@ def fanned(options: Options, peer: Peer) -> Data:
         Address("127.0.0.1", peer.port),
         options.players,
         path=peer.ws_path,
+        alert=True,
         processes=options.processes,
         progress=options.progress,
     )
     if peer.dialect == "socket.io":
         lines = replace(lines, greeting=b"40", ping=b"2", pong=b"3")
-    with listen(lines, b'"bench"', peer.pids) as listeners, floor(options) as bare:
+    with (
+        cores.apart(),
+        listen(lines, b'"bench"', peer.pids) as listeners,
+        floor(options) as bare,
+    ):
+        for pid in peer.pids:
+            cores.alone(pid)
         peers = fanout.Pairs()
         for _ in range(options.rounds):
             peers.add(sent(peer, listeners), bare.send("broadcast", SIZE_BYTES))
@@ -140,7 +167,7 @@ def measured(options: Options, peer: Peer) -> Data:
             if isinstance(peer, PlayingPeer):
                 peer.open(quiz())
             found |= fanned(options, peer)
-        if isinstance(peer, PlayingPeer) and peer.dialect == "websocket":
+        if isinstance(peer, PlayingPeer):
             with peer:
                 found |= played_on(options, peer)
     except (ChildFailed, RuntimeError, OSError, httpx.HTTPError) as failed:
@@ -153,7 +180,7 @@ def run(options: Options) -> Outcome:
     ours, _ = fanout.both(options)
     with QuizServer() as server:
         result = played(options, server.session(quiz()), [server.pid])
-    mine: Data = {**answering(result), **ours.data}
+    mine: Data = {**playing(result), **ours.data}
     data: Data = {"quizd": mine}
     outcome = Outcome(data, violations=result.violations + ours.violations)
     for peer in all_peers():
@@ -167,23 +194,19 @@ def run(options: Options) -> Outcome:
 def compared(name: str, mine: Data, theirs: Data) -> list[Figure]:
     """Return how many times better quizd is."""
     figures = []
+    aim = {"answers": ANSWERS, "deliveries": DELIVERIES} if name in PLAYING else {}
     if theirs.get("answers_per_second"):
-        ratio = mine["answers_per_second"] / theirs["answers_per_second"]
-        target = ANSWERS if name in PLAYING else None
-        figures.append(Figure(f"{name}: quizd's answers ÷ its", ratio, "", target))
-        ratio = theirs["answer_cpu_us"] / mine["answer_cpu_us"]
-        figures.append(Figure(f"{name}: its CPU an answer ÷ quizd's", ratio))
+        for what in ("answers", "deliveries"):
+            ratio = mine[f"{what}_per_second"] / theirs[f"{what}_per_second"]
+            title = f"{name}: quizd's {what} a second ÷ its"
+            figures.append(Figure(title, ratio, "", aim.get(what)))
+        for what in ("answer", "question", "close"):
+            ratio = theirs[f"{what}_cpu_us"] / mine[f"{what}_cpu_us"]
+            figures.append(Figure(f"{name}: its CPU per {what} ÷ quizd's", ratio))
     if "ratio" in theirs:
         ratio = theirs["ratio"] / mine["ratio"]
-        target = DELIVERIES if name in PLAYING else None
-        figures.append(
-            Figure(
-                f"{name}: its deliveries' CPU ÷ quizd's, by the C loop",
-                ratio,
-                "",
-                target,
-            )
-        )
+        title = f"{name}: its deliveries' CPU ÷ quizd's, by the C loop"
+        figures.append(Figure(title, ratio, "", aim.get("deliveries")))
     return figures
 
 

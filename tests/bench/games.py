@@ -36,10 +36,11 @@ def players_of(
     *,
     lenient: bool = False,
     seed: int = 0,
+    kind: type[Players] = Players,
 ) -> Players:
     """Return players of *server*'s scripts, connecting; *habits* beside ours."""
     address = Address("127.0.0.1", server.port)
-    players = Players(
+    players = kind(
         address.host,
         address.port,
         [handshake(address, f"/{number}") for number in range(len(server.scripts))],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
@@ -229,3 +230,39 @@ def test_nobody_reached_has_a_spread_too() -> None:
     """A broadcast that reached nobody has figures of 0."""
     spread = Spread.of([bytes(8 * COUNT)])
     assert (spread.received, spread.last_ms, spread.histogram.count) == (0, 0.0, 0)
+
+
+@pytest.mark.parametrize("alert", [False, True])
+def test_only_alert_receivers_stay_awake(alert: bool) -> None:
+    """While a broadcast is awaited they use their core, and not before or after it."""
+    told = threading.Event()
+
+    def telling(connection: ServerConnection) -> None:
+        told.wait(SLICES_MAX * SLICE_S)
+        connection.send("now")
+        for _ in connection:
+            pass
+
+    with serving(telling) as address:
+        heads = [handshake(address)]
+        receivers = Receivers(
+            address.host, address.port, heads, accept=ACCEPT, alert=alert
+        )
+        receivers.connect()
+        run_until(receivers, lambda counters: counters["opened"] == 1)
+        idle = share_of_a_core(receivers)
+        receivers.expect_broadcast(1)
+        awaiting = share_of_a_core(receivers)
+        told.set()
+        run_until(receivers, lambda counters: counters["received"] == 1)
+        after = share_of_a_core(receivers)
+        receivers.close()
+    assert max(idle, after) < 0.1
+    assert (awaiting > 0.1) is alert
+
+
+def share_of_a_core(sockets: Sockets) -> float:
+    """Return the share of a core that serving takes, by this thread's clock."""
+    before_s = time.thread_time()
+    sockets.run(0.3)
+    return (time.thread_time() - before_s) / 0.3

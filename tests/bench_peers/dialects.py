@@ -11,7 +11,7 @@ import orjson
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from bench.peers.base import Dialect
+from bench.load.tickets import Dialect
 
 Message = dict[str, Any]
 PATIENCE_S = 10.0

@@ -1,0 +1,13 @@
+# What each call promises, and its errors, is in the docstrings of the .pyx file.
+
+from array import array
+
+from quizd._fast.inbox import Inbox
+from quizd._fast.ranking import Board
+
+def mark() -> None: ...
+def score_and_rank(
+    board: Board, indices: memoryview | array[int], points: int
+) -> int: ...
+def parse(message: bytes, times: int) -> int: ...
+def put(inbox: Inbox, message: bytes, participants: int) -> int: ...
