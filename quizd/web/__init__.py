@@ -1,0 +1,1 @@
+"""The pages: plain files for browsers, and what names, links and compresses them."""

@@ -1,0 +1,98 @@
+// What a question is shown with: its clock, and its picture, sound or film.
+
+import { View, element, fill, h } from "../lib/dom.js";
+import { t } from "../lib/i18n.js";
+import { announce } from "../lib/page.js";
+import { icon } from "./icons.js";
+
+const TICK_MS = 100;
+const HURRY_MS = 5000;
+const LONG_S = 100;
+// Told to who can't see the bar; only where the question is so long that it helps.
+const TOLD_S = [30, 10, 5];
+
+class Clock extends View {
+  #bar = h("span.clock-bar");
+  #number = h("span.clock-number");
+  #told = new Set();
+
+  connectedCallback() {
+    this.classList.add("clock");
+    this.setAttribute("role", "timer");
+    this.setAttribute("aria-live", "off");
+    fill(
+      this,
+      h("span.clock-face", {}, icon("clock"), this.#number),
+      h("span.clock-track", { "aria-hidden": "true" }, this.#bar),
+    );
+  }
+
+  /** Run from *startMs* to *endMs* by *now*, the server's clock. */
+  run({ startMs, endMs, now }) {
+    this.stopTimers();
+    this.classList.remove("stopped");
+    const totalMs = endMs - startMs;
+    for (const seconds of TOLD_S) {
+      if (seconds * 2000 > totalMs) this.#told.add(seconds);
+    }
+    this.every(TICK_MS, () => {
+      const leftMs = Math.max(0, endMs - Math.max(now(), startMs));
+      this.#show(leftMs, totalMs);
+      this.#warn(leftMs);
+      if (leftMs === 0) this.stopTimers();
+    });
+  }
+
+  /** Stand still with *leftMs* of *totalMs* left. */
+  freeze(leftMs, totalMs) {
+    this.stopTimers();
+    this.classList.add("stopped");
+    this.#show(leftMs, totalMs);
+  }
+
+  #show(leftMs, totalMs) {
+    const seconds = Math.ceil(leftMs / 1000);
+    const text =
+      seconds < LONG_S ? t("clock.seconds", { count: seconds }) : minutes(seconds);
+    if (this.#number.textContent !== text) this.#number.textContent = text;
+    this.#bar.style.setProperty("--left", String(totalMs > 0 ? leftMs / totalMs : 0));
+    this.classList.toggle("hurry", leftMs < HURRY_MS);
+  }
+
+  #warn(leftMs) {
+    const due = TOLD_S.find((s) => leftMs <= s * 1000 && !this.#told.has(s));
+    if (due === undefined || leftMs === 0) return;
+    this.#told.add(due);
+    announce(t("clock.left", { count: due }));
+  }
+}
+
+function minutes(seconds) {
+  const rest = String(seconds % 60).padStart(2, "0");
+  return `${Math.floor(seconds / 60)}:${rest}`;
+}
+
+export const clock = element("qd-clock", Clock);
+
+/** Return the element for *media* (`{kind, url, alt}`), or null for none. */
+export function media(given) {
+  if (!given) return null;
+  const { kind, url, alt = "" } = given;
+  if (kind === "image") {
+    return h(
+      "figure.media",
+      {},
+      h("img", { src: url, alt, referrerpolicy: "no-referrer" }),
+    );
+  }
+  const tag = kind === "video" ? "video" : "audio";
+  const label = alt || t(`media.${tag}`);
+  const player = h(tag, {
+    src: url,
+    controls: true,
+    preload: "auto",
+    "aria-label": label,
+  });
+  if (tag === "video") player.playsInline = true;
+  return h("figure.media", {}, player, alt ? h("figcaption", {}, alt) : null);
+}

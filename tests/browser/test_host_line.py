@@ -1,0 +1,78 @@
+"""The host's page on lines that break: reloads, killed servers, blocked sockets."""
+
+import re
+
+from playwright.async_api import expect
+
+from tests.browser.host_page import host_page, leading, link
+from tests.browser.stage import Stage
+
+NO_SOCKET = "() => { delete globalThis.WebSocket; }"
+REFUSED = "WebSocket connection|ERR_CONNECTION_REFUSED|Failed to load resource"
+
+
+async def test_a_reload_comes_back_to_where_it_was(stage: Stage) -> None:
+    """In a question, at its reveal with the answers, and at the end."""
+    session = await stage.open()
+    ann, _ = await stage.joined(session, "Ann", "Idle")
+    host = await leading(stage, session)
+    await host.presses("Start")
+    await ann.picks("mice")
+    await host.sees("1of 2 answered")
+    await host.page.reload()
+    await host.sees_heading("One hungry mouse")
+    await host.sees("1of 2 answered")
+    await host.presses("Close question")
+    await host.sees("Mouse → mice")
+    await host.page.reload()
+    await expect(host.line("mice")).to_have_class(re.compile("right"))
+    await host.presses("End")
+    await host.presses("End the quiz")
+    await host.sees_heading("The winners")
+    await host.page.reload()
+    await host.sees_heading("The winners")
+
+
+async def test_a_killed_server_is_waited_for(stage: Stage) -> None:
+    """The page says so, tells what it could not do, and goes on by itself.
+
+    A link that is no good is told as well, and leads to the other way in.
+    """
+    stage.watch.forgiven = REFUSED
+    session = await stage.open()
+    await stage.joined(session, "Ann")
+    host = await leading(stage, session)
+    broken = link(session)[:-4]
+    await host.presses("Start")
+    await host.sees_heading("One hungry mouse")
+    await stage.server.kill()
+    await host.sees("Reconnecting …")
+    await host.presses("Pause")
+    await host.sees("That did not work: the server can’t be reached. Try again.")
+    await stage.server.start()
+    await host.sees("Connected")
+    await host.presses("Close question")
+    await host.sees("Mouse → mice")
+    await expect(host.page.locator(".desk-problem")).to_be_empty()
+    await host.page.goto(broken)
+    await host.sees_heading("This host’s link doesn’t work")
+    await host.presses("Open a new session")
+    await host.sees_heading("Lead this quiz")
+
+
+async def test_a_network_without_sockets_is_led_by_requests(stage: Stage) -> None:
+    """The same quiz; figures that only sockets bring are left out."""
+    session = await stage.open()
+    host = await host_page(stage)
+    await host.page.add_init_script(f"({NO_SOCKET})()")
+    await host.page.goto(link(session))
+    await host.sees("Slow connection")
+    await stage.joined(session, "Ann")
+    await expect(host.page.locator(".name")).to_have_text(["Ann"])
+    await host.presses("Start")
+    await host.sees_heading("One hungry mouse")
+    await expect(host.page.locator(".answered")).to_be_hidden()
+    await host.presses("Close question")
+    await host.sees_heading("Leaderboard")
+    await host.presses("Go on")
+    await host.sees_heading("The plural of")
