@@ -164,7 +164,7 @@ class StoredQuizzes(Quizzes):
         async with transaction(self._engine) as connection:
             marks = await _update(connection, quiz_id, quiz, now_ms)
             if marks is None:
-                marks = await _unchanged(connection, quiz_id)
+                marks = await _unchanged(connection, quiz_id, quiz)
             if marks is None:
                 return await _insert(connection, quiz_id, quiz, now_ms)
         return StoredQuiz(quiz_id, marks.version, quiz, *marks[1:])
@@ -201,9 +201,19 @@ async def _update(
     return _Marks(*row)
 
 
-async def _unchanged(connection: AsyncConnection, quiz_id: str) -> _Marks | None:
+async def _unchanged(
+    connection: AsyncConnection, quiz_id: str, quiz: Quiz
+) -> _Marks | None:
+    """Return the version that has this very content already.
+
+    Not that of whoever has made the quiz since the update did not find it, which on
+    Postgres is seen here.
+    """
+    _, digest = _content(quiz)
     query = select(quizzes.c.version, quizzes.c.created_ms, quizzes.c.updated_ms).where(
-        quizzes.c.quiz_id == quiz_id
+        quizzes.c.quiz_id == quiz_id,
+        quizzes.c.digest == digest,
+        quizzes.c.deleted_ms.is_(None),
     )
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else _Marks(*row)

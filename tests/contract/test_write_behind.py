@@ -243,6 +243,77 @@ class TestWriting:
         ]
 
 
+class TestWhose:
+    """Which sessions a queue writes, and what it tells of them."""
+
+    async def test_sessions_of_other_shards_are_left_to_them(
+        self, backend: Backend, engine: AsyncEngine, journal: MemoryJournal
+    ) -> None:
+        """As the application says which are this shard's."""
+        games = {name: game(name, 40) for name in ("mine", "theirs")}
+        for name, records in games.items():
+            await record(journal, name, [rec.pack(records)])
+        mine = Options(key=KEY, pacing=PACING, owns="mine".__eq__)
+        await write_all(journal, backend.sink(), ManualClock(), mine)
+        assert await stored(engine) == expected([games["mine"]])
+
+    async def test_a_session_that_was_handed_over_is_written_no_more(
+        self, backend: Backend, engine: AsyncEngine, journal: MemoryJournal
+    ) -> None:
+        """Until it is told of again."""
+        records = game("s", 41)
+        packed = [rec.pack([each]) for each in records]
+        made = queue(journal, backend.sink())
+        term = await journal.create("s", "colours", "1", packed[0], 1)
+        made.notify("s", 1, packed[0])
+        await made.drain(PATIENCE_S)
+        for index, batch in enumerate(packed[1:], 2):
+            await journal.append("s", term, index, batch)
+        made.notify("s", 2, packed[1])
+        made.release("s")
+        await made.drain(PATIENCE_S)
+        assert (await stored(engine)).participants == []
+        made.notify("s", len(packed))
+        await made.drain(PATIENCE_S)
+        await made.stop()
+        assert await stored(engine) == expected([records])
+
+    async def test_a_session_that_is_written_whole_is_told_of(
+        self, backend: Backend, journal: MemoryJournal
+    ) -> None:
+        """When it has ended, and not before."""
+        told: list[str] = []
+        ended = game("ended", 42)
+        await record(journal, "ended", [rec.pack([each]) for each in ended])
+        await record(journal, "open", [rec.pack(game("open", 43)[:1])])
+        options = Options(key=KEY, pacing=PACING, on_written=told.append)
+        await write_all(journal, backend.sink(), ManualClock(), options)
+        assert told == ["ended"]
+
+    async def test_a_short_key_is_refused(
+        self, backend: Backend, journal: MemoryJournal
+    ) -> None:
+        """It could be guessed."""
+        with pytest.raises(ValueError, match="16 bytes"):
+            WriteBehind(journal, backend.sink(), ManualClock(), Options(key=b"short"))
+
+    async def test_stopping_is_harmless(
+        self, backend: Backend, journal: MemoryJournal
+    ) -> None:
+        """Before a start, twice, and while the database is away."""
+        sink = Faulty(backend.sink(), random.Random(1), 1.0)
+        options = Options(key=KEY, pacing=PACING)
+        made = WriteBehind(journal, sink, ManualClock(), options)
+        await made.stop()
+        await record(journal, "s", [rec.pack(game("s", 44))])
+        made.start()
+        with pytest.raises(TimeoutError):
+            await made.drain(0.05)
+        assert made.state is State.DEGRADED
+        await made.stop()
+        await made.stop()
+
+
 class TestRejecting:
     """What the database refuses is set aside; the rest goes on."""
 

@@ -20,7 +20,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -86,6 +86,12 @@ def _children(pid: int) -> list[int]:
     except OSError:
         return []
     return [int(child) for child in listed.split()]
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    """Signal *pid*, which may have ended by itself."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _lives(pid: int) -> bool:
@@ -174,7 +180,7 @@ class PostgresServer:
         os.kill(self._process.pid, signal.SIGSTOP)  # so that it starts no more of them
         workers = _children(self._process.pid)
         for pid in [self._process.pid, *workers]:
-            os.kill(pid, signal.SIGKILL)
+            _send(pid, signal.SIGKILL)
         self._process.wait(STOP_S)
         _wait_for(lambda: not any(map(_lives, workers)))
 
@@ -187,14 +193,15 @@ class PostgresServer:
     def pause(self) -> None:
         """Freeze the server and all its workers: connections stay, nothing answers."""
         assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
         self._paused = [self._process.pid, *_children(self._process.pid)]
         for pid in self._paused:
-            os.kill(pid, signal.SIGSTOP)
+            _send(pid, signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let everything go on that :meth:`pause` has frozen."""
         for pid in self._paused:
-            os.kill(pid, signal.SIGCONT)
+            _send(pid, signal.SIGCONT)
         self._paused = []
 
     def close(self) -> None:

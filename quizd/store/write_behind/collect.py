@@ -1,0 +1,211 @@
+"""Filling a unit: from memory, from the journal, and with the results of the ended."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from quizd.log import get_logger
+from quizd.store.write_behind.followed import Sessions
+from quizd.store.write_behind.results import (
+    Incomplete,
+    Result,
+    ResultsOf,
+    replay,
+    results_in,
+)
+from quizd.store.write_behind.sink import Sink, SinkUnavailable
+from quizd.store.write_behind.source import Source
+from quizd.store.write_behind.unit import Cursor, Item, Unit
+
+LOADED_AT_ONCE = 500
+"""Sessions whose cursors are read by one query."""
+
+TURN_S = 0.001
+"""How long to turn batches into rows before others have their turn."""
+
+LARGE_BYTES = 64 * 1024
+"""A batch that is turned into rows in a thread: it could take longer than a turn."""
+
+log = get_logger(__name__)
+
+
+class SourceFailed(Exception):  # noqa: N818 - names the state
+    """The journal can't be read for now."""
+
+
+class Collector:
+    """Reads what waits; *alone* are those whose unit is to be of them only."""
+
+    def __init__(
+        self,
+        source: Source,
+        sink: Sink,
+        sessions: Sessions,
+        results_of: ResultsOf | None,
+    ) -> None:
+        self._source = source
+        self._sink = sink
+        self._sessions = sessions
+        self._results_of = results_of
+        self.alone: set[str] = set()
+
+    async def fill(self, unit: Unit, limit_bytes: int) -> None:
+        """Fill *unit* with what waits, in turn, and little more than it may hold.
+
+        Raises :class:`SourceFailed` and what the sink raises.
+        """
+        turn = self._sessions.behind[:LOADED_AT_ONCE]
+        await self._load([sid for sid in turn if self._sessions[sid].cursor is None])
+        await self._collect(unit, turn, limit_bytes)
+
+    async def fill_ahead(self, unit: Unit, limit_bytes: int) -> None:
+        """Do the same without a word to the sink, which is busy with the unit before.
+
+        Nothing is collected where that might be divided. Raises :class:`SourceFailed`.
+        """
+        if not self.alone:
+            await self._collect(unit, self._sessions.behind, limit_bytes)
+
+    async def add_results(self, unit: Unit) -> None:
+        """Add the results of all sessions that end in *unit*.
+
+        Raises :class:`SourceFailed` and what the sink raises.
+        """
+        for item in unit.finished:
+            results = await self._results(item, unit)
+            await asyncio.to_thread(item.rows.add_results, item.session_id, results)
+
+    def park(self, session_id: str, reason: str) -> None:
+        """Write nothing of a session any more, and have somebody look at it."""
+        self.alone.discard(session_id)
+        self._sessions.park(session_id, reason)
+        log.error("session is not written behind", session_id=session_id, error=reason)
+
+    async def _collect(self, unit: Unit, turn: Sequence[str], limit_bytes: int) -> None:
+        for session_id in turn:
+            followed = self._sessions.get(session_id)
+            if followed is None or followed.cursor is None or not followed.has_more:
+                continue
+            alone = session_id in self.alone
+            if alone and unit.items:
+                continue
+            try:
+                await self._take(unit, session_id, limit_bytes)
+            except LookupError as error:
+                self._gone(session_id, error)
+            if alone or unit.size_bytes >= limit_bytes:
+                return
+
+    async def _load(self, session_ids: Sequence[str]) -> None:
+        if not session_ids:
+            return
+        found = await self._sink.cursors(session_ids)
+        for session_id in session_ids:
+            cursor = found.get(session_id, Cursor())
+            if cursor.index:
+                await self._compare(session_id, cursor)
+            if session_id in self._sessions:
+                self._sessions.stands(session_id, cursor)
+
+    async def _compare(self, session_id: str, cursor: Cursor) -> None:
+        """Park a session whose journal is not what was written behind."""
+        try:
+            position = await self._source.position(session_id)
+        except LookupError:
+            self._sessions.forget(session_id)
+            return
+        except Exception as error:
+            raise SourceFailed(str(error)) from error
+        same = position.index != cursor.index or position.hash == cursor.hash
+        if position.index < cursor.index:
+            self.park(session_id, "the store is ahead of the journal")
+        elif not same:
+            self.park(session_id, "store and journal differ")
+
+    def _gone(self, session_id: str, error: LookupError) -> None:
+        """Leave a session that the journal has no longer; mind one that has a gap."""
+        if getattr(error, "first_index", None) is None:
+            self._sessions.forget(session_id)
+        else:
+            self.park(session_id, f"not all of it was written: {error}")
+
+    async def _take(self, unit: Unit, session_id: str, limit_bytes: int) -> None:
+        """Add what waits of a session, up to what the unit may hold."""
+        loop = asyncio.get_running_loop()
+        cursor = self._sessions[session_id].cursor or Cursor()
+        start, turn_s = cursor, loop.time()
+        async for index, batch in self._batches(session_id, cursor.index):
+            if index != cursor.index + 1:
+                self.park(session_id, f"batch {cursor.index + 1} is gone")
+                return
+            cursor = await self._add(unit, session_id, index, batch, cursor)
+            if unit.size_bytes >= limit_bytes:
+                break
+            if loop.time() - turn_s > TURN_S:
+                await asyncio.sleep(0)
+                turn_s = loop.time()
+        if session_id not in self._sessions:
+            return
+        if cursor is start:
+            self._sessions.nothing_after(session_id, cursor)
+        else:
+            self._sessions.collected(session_id, cursor)
+
+    async def _add(
+        self, unit: Unit, session_id: str, index: int, batch: bytes, cursor: Cursor
+    ) -> Cursor:
+        if len(batch) < LARGE_BYTES:
+            return unit.add(session_id, index, batch, cursor)
+        return await asyncio.to_thread(unit.add, session_id, index, batch, cursor)
+
+    async def _batches(
+        self, session_id: str, after_index: int
+    ) -> AsyncIterator[tuple[int, bytes]]:
+        """Yield what waits, from memory as far as it is there."""
+        for index, batch in self._sessions.kept_after(session_id, after_index):
+            yield index, batch
+            after_index = index
+        if (
+            session_id in self._sessions
+            and after_index < self._sessions[session_id].last
+        ):
+            async for each in self._read(session_id, after_index):
+                yield each
+
+    async def _read(
+        self, session_id: str, after_index: int
+    ) -> AsyncIterator[tuple[int, bytes]]:
+        try:
+            async for index, batch in self._source.read(session_id, after_index):
+                yield index, batch
+        except LookupError:
+            raise
+        except Exception as error:
+            raise SourceFailed(str(error)) from error
+
+    async def _results(self, item: Item, unit: Unit) -> Iterable[Result]:
+        """Return the results after *item*; none, and an alarm, if they can't be had."""
+        if self._results_of is not None:
+            return await self._results_of(item.session_id, item.index)
+        try:
+            try:
+                journal = self._read(item.session_id, 0)
+                session = await replay(journal, item.index)
+            except (Incomplete, LookupError):
+                stored = self._logged(item.session_id, unit)
+                session = await replay(stored, item.index)
+            return await asyncio.to_thread(results_in, session)
+        except (SinkUnavailable, SourceFailed):
+            raise
+        except Exception:
+            log.exception("no results", session_id=item.session_id)
+            return ()
+
+    async def _logged(
+        self, session_id: str, unit: Unit
+    ) -> AsyncIterator[tuple[int, bytes]]:
+        """Yield the stored log and what *unit* is to add to it."""
+        async for index, batch in self._sink.log(session_id):
+            yield index, batch
+        for item in unit.items:
+            if item.session_id == session_id:
+                yield item.index, item.log

@@ -1,0 +1,58 @@
+"""Everybody's score and rank, by playing the records of a session again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+from quizd.session import records as rec
+from quizd.session.live import LiveSession
+
+Result = tuple[int, int, int]
+"""A participant's index, score and rank; removed ones have rank 0."""
+
+ResultsOf = Callable[[str, int], Awaitable[Iterable[Result]]]
+"""Gives the results of a session after the batch with that index."""
+
+TURN_S = 0.001
+"""How long to replay before others have their turn."""
+
+
+class Incomplete(Exception):  # noqa: N818 - says what the records are
+    """The batches do not begin with the first one."""
+
+
+async def replay(
+    batches: AsyncIterator[tuple[int, bytes]], through_index: int
+) -> LiveSession:
+    """Play *batches* up to *through_index*, never holding up the loop for long.
+
+    Raises :class:`Incomplete` where the first one is missing, and
+    :class:`quizd.session.records.BadRecord` for what this version can't read.
+    """
+    loop = asyncio.get_running_loop()
+    session, turn_s = None, loop.time()
+    async for index, batch in batches:
+        if index > through_index:
+            break
+        if session is None and index != 1:
+            raise Incomplete(f"the first batch is number {index}")
+        for record in rec.unpack(batch):
+            if session is None:
+                session = LiveSession.replay([record])
+            else:
+                session.apply(record)
+        if loop.time() - turn_s > TURN_S:
+            await asyncio.sleep(0)
+            turn_s = loop.time()
+    if session is None:
+        raise Incomplete("there is no batch")
+    return session
+
+
+def results_in(session: LiveSession) -> list[Result]:
+    """Return everybody's result, by index; takes long where there are many."""
+    board = session.state.board
+    placed = {index: (score, rank) for index, score, rank in board.page(0, len(board))}
+    return [
+        (index, *placed.get(index, (board.score(index), 0)))
+        for index in range(len(session.state.participant_ids))
+    ]
