@@ -222,6 +222,11 @@ class Members:
         """Until when we may act unless we renew, by ``loop.time()``."""
         return self._lease.deadline_s
 
+    @property
+    def renewed_s(self) -> float:
+        """When the renewal was sent that gave us the lease, by ``loop.time()``."""
+        return self._lease.deadline_s - self._usable_s
+
     async def held(self) -> None:
         """Wait until we may act; raise `LeaseGone` if that will never be."""
         while not self.holds():

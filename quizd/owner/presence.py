@@ -3,7 +3,7 @@
 Presence is not recorded; what follows from it (an early close) is. A player who drops
 out is waited for :data:`GRACE_MS` more, so that a short break of many lines, or of the
 server, closes no question early. A line is at a place: this shard or another one. A
-player has one line; the place of the latest is the player's.
+player has one line, the latest: a shard that was cut off may tell late of an elder one.
 """
 
 from collections import deque
@@ -18,18 +18,27 @@ class Presence:
 
     def __init__(self) -> None:
         self.connected: dict[int, str] = {}
+        self._since_ms: dict[int, int] = {}
         self._forgotten: set[int] = set()
         self._leaving: deque[tuple[int, int]] = deque()
         self._left: dict[int, int] = {}
 
-    def came(self, participant: int, place: str = HERE) -> str | None:
-        """Count *participant* as connected; return the other place it had, if any."""
+    def came(
+        self, participant: int, place: str = HERE, since_ms: int = 0
+    ) -> str | None:
+        """Count *participant* as connected at *place* since then.
+
+        Returns the place of the elder of two lines, if there is another one.
+        """
         if participant in self._forgotten:
             return None
-        elder = self.connected.get(participant, place)
+        other = self.connected.get(participant, place)
+        if other != place and self._since_ms[participant] > since_ms:
+            return place
         self.connected[participant] = place
+        self._since_ms[participant] = since_ms
         self._left.pop(participant, None)
-        return None if elder == place else elder
+        return None if other == place else other
 
     def went(self, participant: int, now_ms: int, place: str = HERE) -> None:
         """Count *participant* as gone from *place*, after the grace."""
@@ -39,12 +48,17 @@ class Presence:
         if self.connected.get(participant, place) != place:
             return  # there is a newer line elsewhere
         self.connected.pop(participant, None)
+        self._since_ms.pop(participant, None)
         self._left[participant] = now_ms + GRACE_MS
         self._leaving.append((now_ms + GRACE_MS, participant))
 
-    def at(self, place: str) -> list[int]:
-        """Return the players whose lines are at *place*."""
-        return [index for index, there in self.connected.items() if there == place]
+    def at(self, place: str) -> dict[int, int]:
+        """Return the players whose lines are at *place*, and since when."""
+        return {
+            index: self._since_ms[index]
+            for index, there in self.connected.items()
+            if there == place
+        }
 
     def place_of(self, participant: int) -> str:
         """Return where the line of *participant* is, `HERE` where there is none."""
@@ -54,6 +68,7 @@ class Presence:
         """Don't wait for *participant* any more: removed, and never back."""
         self._forgotten.add(participant)
         self.connected.pop(participant, None)
+        self._since_ms.pop(participant, None)
         self._left.pop(participant, None)
 
     def expire(self, now_ms: int) -> None:

@@ -14,7 +14,7 @@ subscriber's.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from quizd._fast.inbox import Inbox
@@ -25,6 +25,7 @@ from quizd.journal.base import Claim, Fenced, Journal, JournalUnavailable, chain
 from quizd.log import get_logger
 from quizd.owner.lease import Forever, Lease
 from quizd.owner.logbook import save_snapshot
+from quizd.owner.outage import Outage
 from quizd.owner.presence import HERE, Presence
 from quizd.owner.subscriber import Subscriber
 from quizd.session import effects as fx
@@ -100,6 +101,7 @@ class Runner:
         self._open: set[asyncio.Future[Any]] = set()
         self._looks: deque[Callable[[State], None]] = deque()
         self._settled: list[Callable[[], None]] = []
+        self._outage = Outage(0, 0)
         self._busy = False
         self._abandoned = False
         self._retired = False
@@ -227,16 +229,29 @@ class Runner:
     def abandon(self) -> None:
         """Tell all who wait, and who will ask, that this runner answers no more.
 
-        What is in the inbox stays: the connections keep it for whoever comes next.
+        What is in the inbox stays: the connections keep it for whoever comes next. So
+        do answers of general form and looks, until :meth:`hand_over`.
         """
         self._abandoned = True
         self._cancel_timer()
-        self._waiting.clear()
-        self._looks.clear()
         self._settled.clear()
         for reply in tuple(self._open):
             if not reply.done():
                 reply.set_exception(Refused(Reason.SHARD_UNAVAILABLE))
+
+    def hand_over(
+        self,
+        post: Callable[[ev.AnswerSubmitted], None],
+        look: Callable[[Callable[[State], None]], None],
+    ) -> None:
+        """Give what nobody has heard the outcome of to whoever has the session now."""
+        waiting, self._waiting = self._waiting, deque()
+        for each in waiting:
+            if isinstance(each.event, ev.AnswerSubmitted) and each.reply is None:
+                post(each.event)
+        looks, self._looks = self._looks, deque()
+        for wanted in looks:
+            look(wanted)
 
     def wait_for_all(self) -> None:
         """Expect everybody for a while: after a restart their lines come back."""
@@ -250,9 +265,25 @@ class Runner:
         self._busy = True
         self.wake()
 
-    def came(self, participant: int, place: str = HERE) -> None:
-        """Note that a player's line is up at *place*, and no elder one counts."""
-        elder = self.presence.came(participant, place)
+    def counted_ms(self, received_ms: int) -> int:
+        """Return when an answer counts as received: outages are nobody's time."""
+        return self._outage.counted_ms(received_ms)
+
+    def outage_ended(self, outage: Outage) -> None:
+        """Let what came in until now count by the clock that goes on."""
+        self._outage = outage
+        outage.move_on(self.inbox)
+
+    def came(
+        self, participant: int, place: str = HERE, since_ms: int | None = None
+    ) -> None:
+        """Note that a player's line is up at *place* since then, by default now.
+
+        Of two lines the elder is closed.
+        """
+        if since_ms is None:
+            since_ms = self._clock.now_ms()
+        elder = self.presence.came(participant, place, since_ms)
         if elder is not None:
             self.subscriber.replace(participant, elder)
 
@@ -296,7 +327,11 @@ class Runner:
         settled, self._settled = self._settled, []
         tick.decide_all(self.inbox, self._waiting)
         if tick.records:
-            await self._commit(rec.pack(tick.records))
+            try:
+                await self._commit(rec.pack(tick.records))
+            except Fenced:
+                tick.give_up(self.subscriber)
+                raise
             await self._speak_for_it()
         tick.release(self.subscriber)
         for call in settled:
@@ -441,7 +476,9 @@ class Tick:
         self._after: list[Callable[[Subscriber], None]] = []
 
     def decide_all(self, inbox: Inbox, waiting: deque[Waiting]) -> None:
-        """Decide answers first, then the queue, then what time brings."""
+        """Decide the end of an outage, then answers, the queue, what time brings."""
+        while waiting and isinstance(waiting[0].event, ev.OutageNoticed):
+            self._decide_outage(waiting.popleft().event)
         if inbox.size:
             self._decide_inbox(inbox)
         for _ in range(len(waiting)):
@@ -464,10 +501,29 @@ class Tick:
         for say in self._after:
             say(subscriber)
 
+    def give_up(self, subscriber: Subscriber) -> None:
+        """Have those whose answers another owner never got send them again."""
+        for effect in self._effects:
+            if isinstance(effect, fx.SendResults):
+                question = self._session.state.quiz.question(effect.index)
+                for participant in effect.participants:
+                    again = Refused(Reason.SHARD_UNAVAILABLE, questionId=question.id)
+                    subscriber.refuse(participant, again)
+
     def _enter(self, records: list[rec.Record]) -> None:
         for record in records:
             self._effects.extend(self._session.apply(record))
         self.records += records
+
+    def _decide_outage(self, event: ev.Event) -> None:
+        try:
+            records = self._session.decide(event, self._now_ms)
+        except Refused:
+            return  # it has ended
+        self._enter(records)
+        for record in records:
+            if isinstance(record, rec.OutageEnded):
+                self._runner.outage_ended(Outage(self._now_ms, record.outage_ms))
 
     # -- answers -------------------------------------------------------------------
 
@@ -523,6 +579,8 @@ class Tick:
         return None
 
     def _decide_answer(self, event: ev.AnswerSubmitted) -> int | None:
+        counted_ms = self._runner.counted_ms(event.received_ms)
+        event = replace(event, received_ms=counted_ms)
         index = self._session.repeated(event)
         if index is not None:
             self._repeat(event.participant, index)

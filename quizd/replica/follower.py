@@ -9,8 +9,8 @@ every connection here goes on with the next number, as if nothing had been lost.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import orjson
@@ -39,19 +39,29 @@ SILENCE_MS = 1_000
 RETRY_S = 0.1
 REPORT_AFTER_END_MS = 2
 
+NUMBERS_A_MS_BITS = 10
+"""Numbers begin with the time: a later follower's are above those of an earlier one."""
+
 DRIFT_PERIOD_MS = 10_000
 """Clocks of two machines go apart by less than 1 ms within this."""
 
 log = get_logger(__name__)
 
 
+async def at_once() -> None:
+    """Take the journal's first word."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How far connections have seen a session: to a batch, its hash, and who is in."""
+    """How far connections have seen a session: to a batch, its hash.
+
+    And who is in, since when by the owner's time.
+    """
 
     index: int
     last: bytes
-    here: frozenset[int] = frozenset()
+    here: Mapping[int, int] = field(default_factory=dict)
 
 
 class Follower:
@@ -60,7 +70,7 @@ class Follower:
     *subscriber* gets its effects. `state` is there from the end of `ready` on.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it joins
         self,
         session_id: str,
         *,
@@ -69,6 +79,7 @@ class Follower:
         clock: Clock,
         waiting_max: int,
         shown: Shown | None = None,
+        certainty: Callable[[], Awaitable[None]] = at_once,
     ) -> None:
         self.session_id = session_id
         self.loop = asyncio.get_running_loop()
@@ -81,20 +92,22 @@ class Follower:
         self.term = 0
         self.replica: Replica | None = None
         self.connected = 0
-        self.here: set[int] = set(shown.here) if shown else set()
+        self.here: dict[int, int] = dict(shown.here) if shown else {}
         self._shown = shown
         self._exchange = exchange
         self._journal = journal
         self._clock = clock
         self._waiting_max = waiting_max
+        self._certainty = certainty
         self._expected: list[tuple[int, asyncio.Future[None]]] = []
         self._replies: deque[dict[str, Any]] = deque()
         self._looks: deque[Callable[[State], None]] = deque()
         self._others: list[ev.AnswerSubmitted] = []
-        self._came: list[int] = []
+        self._came: list[tuple[int, int]] = []
         self._went: list[int] = []
-        self._outbox = Outbox(self._send_answers, waiting_max)
-        self._requests = Requests(self._send_event, waiting_max)
+        number = clock.now_ms() << NUMBERS_A_MS_BITS
+        self._outbox = Outbox(self._send_answers, waiting_max, number)
+        self._requests = Requests(self._send_event, waiting_max, number)
         self._scheduled = False
         self._incomplete = asyncio.Event()
         self._heard_ms = clock.now_ms()
@@ -181,13 +194,13 @@ class Follower:
 
     def came(self, participant: int) -> None:
         """Tell the owner that a player's line is up here."""
-        self.here.add(participant)
-        self._came.append(participant)
+        since_ms = self.here[participant] = self.now_ms()
+        self._came.append((participant, since_ms))
         self._soon()
 
     def went(self, participant: int) -> None:
         """Tell the owner that a player's line is down here."""
-        self.here.discard(participant)
+        self.here.pop(participant, None)
         self._went.append(participant)
         self._soon()
 
@@ -195,33 +208,45 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until stopped, or until there is no such session."""
-        if not await self._load():
+        if self.replica is None and not await self._load():
             return
         while not self._stopped:
             await self._incomplete.wait()
             self._incomplete.clear()
-            try:
-                await self._repair()
-            except JournalUnavailable as error:
-                log.warning("journal_unavailable", error=str(error))
-                self._incomplete.set()
-                await asyncio.sleep(RETRY_S)
+            if not await self._insist(self._repair):
+                return
 
     async def _load(self) -> bool:
+        return await self._insist(self._load_and_attach)
+
+    async def _insist(self, read: Callable[[], Awaitable[None]]) -> bool:
+        """Read the journal until that succeeds; tell whether the session is there.
+
+        A Redis that came back without it may be given it back by its owner.
+        """
+        certain = False
         while not self._stopped:
             try:
-                entry = await self._journal.entry(self.session_id)
-                await self._load_replica()
+                await read()
             except Unknown:
-                self.fail(Refused(Reason.SESSION_NOT_FOUND), Close.SESSION_NOT_FOUND)
-                return False
+                if certain:
+                    refused = Refused(Reason.SESSION_NOT_FOUND)
+                    self.fail(refused, Close.SESSION_NOT_FOUND)
+                    return False
+                await self._certainty()
+                certain = True
             except JournalUnavailable as error:
                 log.warning("journal_unavailable", error=str(error))
+                certain = False
                 await asyncio.sleep(RETRY_S)
             else:
-                self._is_owned_by(entry.owner, entry.term)
                 return True
         return False
+
+    async def _load_and_attach(self) -> None:
+        entry = await self._journal.entry(self.session_id)
+        await self._load_replica()
+        self._is_owned_by(entry.owner, entry.term)
 
     async def _load_replica(self) -> None:
         """Read as far as the connections here have seen; the rest has effects."""
@@ -254,13 +279,6 @@ class Follower:
             self.ready.set_exception(refused)
         self.subscriber.close_all(code)
 
-    def shown(self) -> Shown | None:
-        """Return how far the connections here have seen."""
-        if self.replica is None:
-            return self._shown
-        replica = self.replica
-        return Shown(replica.index, replica.last, frozenset(self.here))
-
     def take_inbox(self, inbox: Inbox) -> None:
         """Go on with the inbox into which this shard's connections write."""
         self.inbox = inbox
@@ -270,8 +288,8 @@ class Follower:
     def hand_over(self, runner: Runner) -> None:
         """Give all that is under way to the runner that the session has here now."""
         now_ms = self._clock.now_ms()
-        for participant in self.here:
-            runner.came(participant)
+        for participant, since_ms in self.here.items():
+            runner.came(participant, since_ms=since_ms)
         known = len(runner.state.names)
         for answers, waited_ms in self._outbox.under_way(now_ms):
             received_ms = now_ms - waited_ms
@@ -283,6 +301,8 @@ class Follower:
         for event in self._others:
             runner.post(event)
         self._requests.hand_over(runner.submit)
+        while self._looks:
+            runner.look(self._looks.popleft())
         self._cancel_report()
         runner.wake()
 
@@ -301,6 +321,13 @@ class Follower:
         """Let the replica stand as it is; a cancellation may not get through."""
         self._stopped = True
         self._incomplete.set()
+
+    async def resume(self, halted: asyncio.Task[None]) -> None:
+        """Go on after :meth:`halt`, once the task that followed has ended."""
+        await asyncio.wait({halted})
+        self._stopped = False
+        self.suspect()
+        await self.run()
 
     def stop(self) -> None:
         """Say nothing more."""
@@ -336,7 +363,7 @@ class Follower:
         self._soon()
 
     def _attach(self) -> None:
-        self._send(Kind.ATTACH, {"here": sorted(self.here)})
+        self._send(Kind.ATTACH, {"here": sorted(self.here.items())})
 
     def _send(self, kind: Kind, body: dict[str, Any]) -> None:
         self._post(kind, orjson.dumps(body))
@@ -413,9 +440,15 @@ class Follower:
         elif item.kind is Kind.REFUSE:
             self.subscriber.refuse(body["participant"], refused_of(body))
         elif item.kind is Kind.REPEAT:
-            self.subscriber.repeat(body["participant"], body["index"])
+            self._repeat(body["participant"], body["index"])
         elif item.kind is Kind.REPLACED:
             self.subscriber.replace(body["participant"], "")
+
+    def _repeat(self, participant: int, index: int) -> None:
+        """Tell a result again; one that has not come down yet is told when it does."""
+        sheets = self.state.sheets if self.replica is not None else []
+        if index < len(sheets) and participant in sheets[index]:
+            self.subscriber.repeat(participant, index)
 
     def _on_records(self, sender: str, records: Records) -> None:
         self._hear(sender, records.term, records.sent_ms)
@@ -441,6 +474,8 @@ class Follower:
         replica = self.replica
         if replica is None or body["term"] < self.term:
             return
+        if body["anew"]:
+            self._is_owned_by(sender, body["term"])
         there = (body["index"], body["chain"])
         if there != (replica.index, replica.last.hex()):
             self._incomplete.set()
@@ -502,18 +537,27 @@ class Follower:
         """Read what is missing; begin anew where the journal tells another story."""
         entry = await self._journal.entry(self.session_id)
         if self.replica is not None:
-            await self._catch_up(self.replica)
+            await self._catch_up(self.replica, entry.term)
         self._is_owned_by(entry.owner, entry.term)
 
-    async def _catch_up(self, replica: Replica) -> None:
-        async for index, batch in self._journal.read(self.session_id, replica.index):
-            if index == replica.index + 1:  # else the link was quicker
-                self._enter(replica, index, batch)
+    async def _catch_up(self, replica: Replica, term: int) -> None:
         before = replica.index
         position = await self._journal.position(self.session_id)
-        if before != replica.index or position.index > replica.index:
+        if before != replica.index:
             self._incomplete.set()  # it goes on meanwhile: compare when it stands
-        elif (position.index, position.hash) != (replica.index, replica.last):
+            return
+        if position.index < replica.index and term <= self.term:
+            await self._certainty()  # the owner gives it back, or somebody takes over
+            self._incomplete.set()
+            return
+        batches = await replica.missing(
+            self._journal, self.session_id, position.index, position.hash
+        )
+        if batches is not None:
+            for index, batch in batches:
+                if index == replica.index + 1:  # else the link was quicker
+                    self._enter(replica, index, batch)
+        else:
             log.warning("history_differs", session_id=self.session_id)
             self._begin(await Replica.load(self._journal, self.session_id))
             self.subscriber.show_anew()

@@ -1,13 +1,13 @@
 """The sessions that this shard follows, and their connections here."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 
 from quizd.clock import Clock
 from quizd.journal.base import Journal
 from quizd.replica.exchange import Exchange
-from quizd.replica.follower import Follower, Shown
+from quizd.replica.follower import Follower, Shown, at_once
 from quizd.replica.lines import LineKeeper, Lines
 from quizd.replica.messages import Item, Kind
 
@@ -38,7 +38,8 @@ class Followed:
 class Followers:
     """Follows sessions for as long as anybody here is in them.
 
-    *keeper* has the connections.
+    *keeper* has the connections. *certainty* ends when the journal can be believed that
+    it lacks something: it has had the time to be given back what it lost.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Followers:
         clock: Clock,
         keeper: LineKeeper,
         waiting_max: int,
+        certainty: Callable[[], Awaitable[None]] = at_once,
     ) -> None:
         self._exchange = exchange
         self._journal = journal
         self._clock = clock
         self._keeper = keeper
         self._waiting_max = waiting_max
+        self._certainty = certainty
         self._followed: dict[str, Followed] = {}
         self._at: dict[str, str] = {}
         for kind in FROM_OWNER:
@@ -88,6 +91,7 @@ class Followers:
             clock=self._clock,
             waiting_max=self._waiting_max,
             shown=shown,
+            certainty=self._certainty,
         )
         if lines is None:
             lines = self._keeper.lines(session_id, follower)
@@ -95,10 +99,7 @@ class Followers:
             follower.take_inbox(lines.inbox)
             lines.adopt(follower)
         follower.subscriber = lines
-        task = asyncio.create_task(follower.run())
-        task.add_done_callback(lambda done: self._ended(session_id, done))
-        followed = Followed(follower, lines, task, self._clock.now_ms())
-        self._followed[session_id] = followed
+        self._begin(session_id, follower, lines, follower.run())
         follower.ready.add_done_callback(lambda _: self._note_addresses(follower))
         return follower
 
@@ -117,6 +118,18 @@ class Followers:
         for address in [a for a, there in self._at.items() if there == session_id]:
             del self._at[address]
 
+    def _begin(
+        self,
+        session_id: str,
+        follower: Follower,
+        lines: Lines,
+        job: Coroutine[None, None, None],
+    ) -> None:
+        task = asyncio.create_task(job)
+        task.add_done_callback(lambda done: self._ended(session_id, done))
+        followed = Followed(follower, lines, task, self._clock.now_ms())
+        self._followed[session_id] = followed
+
     def take_out(self, session_id: str) -> Followed | None:
         """Stop following a session, whose connections stay; return what there was."""
         followed = self._followed.pop(session_id, None)
@@ -128,7 +141,9 @@ class Followers:
 
     def put_back(self, session_id: str, followed: Followed) -> None:
         """Follow on: the session did not become ours."""
-        self.follow(session_id, followed.lines, followed.follower.shown())
+        follower, lines = followed.follower, followed.lines
+        self._begin(session_id, follower, lines, follower.resume(followed.task))
+        self._note_addresses(follower)
 
     def suspect(self, owner: str) -> None:
         """Look who owns the sessions of *owner*, which is gone."""

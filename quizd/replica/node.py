@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 
 from quizd.clock import Clock
 from quizd.cluster.base import AddressBook, ClusterUnavailable, Member
@@ -71,6 +72,8 @@ class Node:
         self.warnings: list[str] = []
         self._joined = False
         self._stopping = False
+        self._was_settled = False
+        self._doubt = asyncio.Event()
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         clock, journal = wiring.clock, wiring.journal
@@ -96,7 +99,9 @@ class Node:
         self.exchange = Exchange(wiring.link, wiring.me.owner)
         self.relays = Relays(self.exchange)
         waiting_max = wiring.settings.runner.waiting
-        self.followers = Followers(self.exchange, journal, clock, keeper, waiting_max)
+        self.followers = Followers(
+            self.exchange, journal, clock, keeper, waiting_max, self._certainty
+        )
         self.sessions = ClusterSessions(
             owner=self.owner,
             followers=self.followers,
@@ -108,6 +113,8 @@ class Node:
             clock=clock,
             keeper=keeper,
         )
+        self.sessions.on_unfinished = self._look_soon
+        self.exchange.on_gap.append(self._on_gap)
 
     def _subscribe(self, runner: Runner) -> Subscriber:
         return self.sessions.subscribe(runner)
@@ -134,6 +141,7 @@ class Node:
         self._tasks = [
             asyncio.create_task(self._pulse()),
             asyncio.create_task(self._look_around()),
+            asyncio.create_task(self._mend_directory()),
         ]
         return taken
 
@@ -213,9 +221,11 @@ class Node:
         """Leave the cluster."""
         self._stopping = True  # a cancellation may end in a call to Redis
         self._changed.set()
+        self._doubt.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.sessions.stop()
         self.followers.stop()
         await self.owner.stop()
         await self.exchange.stop()
@@ -248,7 +258,42 @@ class Node:
                 log.warning("takeover_waits", error=str(error))
                 wait_s = RETRY_S
 
+    async def _certainty(self) -> None:
+        """Wait for two renewals, and until all have had the time to come back."""
+        renew_s = self._wiring.renew_ms / 1000
+        await asyncio.sleep(2 * renew_s)
+        while not (self._stopping or self.members.settled):  # noqa: ASYNC110
+            await asyncio.sleep(renew_s)
+
+    async def _mend_directory(self) -> None:
+        """Bring the directory in line whenever Redis may have lost it.
+
+        By the time that the members are certain to be settled again, owners that live
+        have given the journal back what it lost.
+        """
+        while not self._stopping:
+            await self._doubt.wait()
+            self._doubt.clear()
+            await self._certainty()
+            try:
+                entries = await self._wiring.journal.sessions()
+                await self._wiring.directory.rebuild(entries)
+            except (JournalUnavailable, ClusterUnavailable) as error:
+                log.warning("directory_waits", error=str(error))
+                self._doubt.set()
+            else:
+                self.sessions.in_doubt = self._doubt.is_set()
+
+    def _on_gap(self, peer: str | None) -> None:
+        """Doubt what Redis does not know, once it has cut a line off: it may be new."""
+        if peer is None:
+            self.sessions.in_doubt = True
+            self._doubt.set()
+
     def _on_change(self, changes: Changes) -> None:
+        if self._was_settled and not changes.settled:
+            self._on_gap(None)
+        self._was_settled |= changes.settled
         for member in changes.gone:
             log.info("shard_gone", shard=member.shard, owner=member.owner)
             self.exchange.forget(member.owner)
@@ -258,8 +303,17 @@ class Node:
             log.info("shard_joined", shard=member.shard, owner=member.owner)
         self._changed.set()
 
+    def _look_soon(self) -> None:
+        asyncio.get_running_loop().call_later(RETRY_S, self._changed.set)
+
     def _on_lost(self) -> None:
-        self._lost_ms = self._wiring.clock.now_ms()
+        """Note since when nobody could know that sessions are run: the last renewal.
+
+        A process that was stopped hears of it only when it goes on.
+        """
+        silent_s = asyncio.get_running_loop().time() - self.members.renewed_s
+        silent_ms = round(silent_s * 1000) if isfinite(silent_s) else 0
+        self._lost_ms = self._wiring.clock.now_ms() - silent_ms
 
     def _on_regained(self, certain: bool) -> None:  # noqa: FBT001 - as it is called
         """Give the time back in which nothing could be decided.

@@ -27,13 +27,18 @@ class Sent:
 
 
 class Outbox:
-    """Batches of answers under way; times in ms of a monotonic clock."""
+    """Batches of answers under way; times in ms of a monotonic clock.
 
-    def __init__(self, send: Callable[[Answers], None], limit: int) -> None:
+    Their numbers follow *number*, above all that this shard has used for the session.
+    """
+
+    def __init__(
+        self, send: Callable[[Answers], None], limit: int, number: int = 0
+    ) -> None:
         self._send = send
         self._limit = limit
         self._sent: deque[Sent] = deque()
-        self._number = 0
+        self._number = number
         self._size = 0
 
     def __len__(self) -> int:

@@ -155,24 +155,24 @@ class Relay:
     def _on_attach(self, sender: str, body: dict[str, Any]) -> None:
         now_ms = self.runner.now_ms()
         self.peers.setdefault(sender, Peer(now_ms)).heard_ms = now_ms
-        here = set(body["here"])
+        here = dict(body["here"])
         for participant in self.runner.presence.at(sender):
             if participant not in here:
                 self.runner.went(participant, sender)
-        for participant in body["here"]:
-            self._came(participant, sender)
+        for participant, since_ms in here.items():
+            self._came(participant, sender, since_ms)
         self.pulse_to(sender)
 
-    def _came(self, participant: int, sender: str) -> None:
+    def _came(self, participant: int, sender: str, since_ms: int) -> None:
         if participant < len(self.runner.state.names):
-            self.runner.came(participant, sender)
+            self.runner.came(participant, sender, since_ms)
 
     def _on_presence(self, sender: str, body: bytes) -> None:
         told = orjson.loads(body)
         for participant in told["went"]:
             self.runner.went(participant, sender)
-        for participant in told["came"]:
-            self._came(participant, sender)
+        for participant, since_ms in told["came"]:
+            self._came(participant, sender, since_ms)
 
     def _on_report(self, sender: str, body: bytes) -> None:
         told, peer = orjson.loads(body), self.peers[sender]
@@ -187,7 +187,8 @@ class Relay:
         received_ms = answers.received_ms(runner.now_ms())
         known = len(runner.state.names)
         try:
-            refused = runner.inbox.unpack(answers.packed, received_ms, known)
+            counted_ms = runner.counted_ms(received_ms)
+            refused = runner.inbox.unpack(answers.packed, counted_ms, known)
         except ValueError as error:
             raise BadMessage(str(error)) from error
         for participant in refused:
@@ -229,8 +230,8 @@ class Relay:
             else:
                 self.pulse_to(name)
 
-    def pulse_to(self, name: str) -> None:
-        """Tell one follower where the log stands."""
+    def pulse_to(self, name: str, *, anew: bool = False) -> None:
+        """Tell one follower where the log stands; *anew*: it is to attach again."""
         runner = self.runner
         self._send(
             name,
@@ -241,6 +242,7 @@ class Relay:
                 "chain": runner.last.hex(),
                 "nowMs": runner.now_ms(),
                 "connected": runner.connected,
+                "anew": anew,
             },
         )
 

@@ -24,6 +24,7 @@ class Relays:
         self._relays: dict[str, Relay] = {}
         for kind in FROM_FOLLOWERS:
             exchange.handle(kind, self._on_item)
+        exchange.on_gap.append(self._on_gap)
 
     def add(self, runner: Runner, here: Lines) -> Relay:
         """Stand between *runner* and the connections *here*."""
@@ -52,6 +53,13 @@ class Relays:
         """Forget a shard that is gone."""
         for relay in self._relays.values():
             relay.drop(shard)
+
+    def _on_gap(self, peer: str | None) -> None:
+        """Have followers say again what they may have said and we did not hear."""
+        for relay in self._relays.values():
+            for name in list(relay.peers):
+                if peer in (None, name):
+                    relay.pulse_to(name, anew=True)
 
     def _on_item(self, sender: str, item: Item) -> None:
         relay = self._relays.get(item.session_id)

@@ -7,7 +7,7 @@ fit: each batch carries the hash of the log up to it, so that a log whose end wa
 
 from enum import Enum
 
-from quizd.journal.base import Journal, chain
+from quizd.journal.base import Journal, Trimmed, chain
 from quizd.owner.logbook import read_session
 from quizd.replica.messages import Records
 from quizd.session import effects as fx
@@ -44,6 +44,26 @@ class Replica:
         """
         reading = await read_session(journal, session_id, through)
         return cls(reading.session, reading.index, reading.last)
+
+    async def missing(
+        self, journal: Journal, session_id: str, index: int, last: bytes
+    ) -> list[tuple[int, bytes]] | None:
+        """Return the batches up to *index*, where the log's hash is *last*.
+
+        ``None`` where they would not go on from here: the log has another history, or
+        does not reach back so far any more.
+        """
+        here = self.last
+        batches: list[tuple[int, bytes]] = []
+        try:
+            async for at, batch in journal.read(session_id, self.index):
+                if at > index:
+                    break
+                batches.append((at, batch))
+                here = chain(here, batch)
+        except Trimmed:
+            return None
+        return batches if here == last else None
 
     def fit(self, records: Records) -> Fit:
         """Tell how *records* fit."""

@@ -25,12 +25,18 @@ class Request:
 
 
 class Requests:
-    """The requests of one session; times in ms of a monotonic clock."""
+    """The requests of one session; times in ms of a monotonic clock.
 
-    def __init__(self, send: Callable[[bytes], None], limit: int) -> None:
+    Their numbers follow *number*, above all that this shard has used for the session:
+    an owner answers a number that it has seen as it did before.
+    """
+
+    def __init__(
+        self, send: Callable[[bytes], None], limit: int, number: int = 0
+    ) -> None:
         self._send = send
         self._limit = limit
-        self._number = 0
+        self._number = number
         self._open: dict[int, Request] = {}
 
     def put(

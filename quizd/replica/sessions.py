@@ -6,10 +6,8 @@ over one that has lost its owner; the journal's terms see to it that only one ca
 """
 
 import asyncio
-import secrets
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any
 
 import orjson
 
@@ -17,7 +15,14 @@ from quizd.clock import Clock
 from quizd.cluster.base import AddressBook, ClusterUnavailable
 from quizd.cluster.members import Members
 from quizd.codes import Reason, Refused
-from quizd.journal.base import Exists, Journal, JournalUnavailable, Unknown
+from quizd.journal.base import (
+    Claim,
+    Exists,
+    Fenced,
+    Journal,
+    JournalUnavailable,
+    Unknown,
+)
 from quizd.log import get_logger
 from quizd.owner.handle import Handle
 from quizd.owner.owner import Opening, Owner, new_pin, new_session_id
@@ -32,44 +37,29 @@ from quizd.replica.lines import LineKeeper, Lines
 from quizd.replica.messages import Item, Kind, refusal, refused_of
 from quizd.replica.relays import Relays
 from quizd.replica.replica import Replica
+from quizd.replica.survey import Surveys
 from quizd.session.phases import Phase
-from quizd.session.picture import Joinable
 from quizd.session.quiz import Quiz
 
+HAND_OVER_S = 5.0
 OPEN_TRIES = 3
 OPEN_TIMEOUT_S = 3.0
-SURVEY_S = 0.5
-CREATED_TRIES = 20
+CREATED_S = 3.0
 CREATED_RETRY_S = 0.1
 
 log = get_logger(__name__)
 
 
-class Survey:
-    """A question to all shards, and what they have answered so far."""
-
-    def __init__(self, asked: set[str]) -> None:
-        self.found: list[OpenNow] = []
-        self.complete = asyncio.Event()
-        self._missing = asked
-        self._note()
-
-    def take(self, sender: str, lines: list[dict[str, Any]]) -> None:
-        """Take the answer of one shard."""
-        for line in lines:
-            shown = line["joinable"]
-            joinable = Joinable(**shown) if shown is not None else None
-            self.found.append(OpenNow(line["quiz_id"], joinable))
-        self._missing.discard(sender)
-        self._note()
-
-    def _note(self) -> None:
-        if not self._missing:
-            self.complete.set()
+def _ignore() -> None:
+    """Do nothing about what happened."""
 
 
 class ClusterSessions:
-    """Finds, opens, follows and takes over sessions; a `Sessions`."""
+    """Finds, opens, follows and takes over sessions; a `Sessions`.
+
+    *on_unfinished* is called when a takeover has to be tried again. While *in_doubt*,
+    what the directory does not have is not known to be nowhere.
+    """
 
     def __init__(  # noqa: PLR0913 - the parts that it joins
         self,
@@ -96,13 +86,14 @@ class ClusterSessions:
         self._opening: dict[str, asyncio.Lock] = {}
         self._asked: dict[str, asyncio.Future[None]] = {}
         self._taking: set[str] = set()
+        self._unfinished: set[str] = set()
+        self.on_unfinished: Callable[[], object] = _ignore
+        self.in_doubt = False
         self._tasks: set[asyncio.Task[None]] = set()
         exchange.handle(Kind.OPEN, self._on_open)
         exchange.handle(Kind.OPENED, self._on_opened)
         exchange.handle(Kind.TAKE_OVER, self._on_take_over)
-        exchange.handle(Kind.OPEN_NOW, self._on_open_now)
-        exchange.handle(Kind.OPEN_NOW_REPLY, self._on_open_now_reply)
-        self._surveys: dict[str, Survey] = {}
+        self._surveys = Surveys(owner, exchange)
         owner.on_fenced = self.lost
         owner.on_ended = self._on_ended
         owner.on_forgotten = self._forget
@@ -162,9 +153,12 @@ class ClusterSessions:
 
     async def _look_up(self, address: str) -> str | None:
         try:
-            return await self._directory.find(address)
+            found = await self._directory.find(address)
         except ClusterUnavailable as error:
             raise Refused(Reason.SHARD_UNAVAILABLE) from error
+        if found is None and self.in_doubt:
+            raise Refused(Reason.SHARD_UNAVAILABLE)
+        return found
 
     async def find(self, address: str) -> Handle:
         """Return the open session of a quiz's id or a pin, else the quiz's last."""
@@ -179,31 +173,8 @@ class ClusterSessions:
 
     async def open_now(self) -> list[OpenNow]:
         """Return all open sessions of the cluster, as far as shards answer soon."""
-        number = secrets.token_hex(4)
         others = {m.owner for m in self._members.live()} - {self._members.me.owner}
-        survey = self._surveys[number] = Survey(others)
-        for other in others:
-            self._exchange.send(other, Item(Kind.OPEN_NOW, number, b""))
-        try:
-            own = await self._owner.open_now()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SURVEY_S):
-                    await survey.complete.wait()
-        finally:
-            del self._surveys[number]
-        return own + survey.found
-
-    def _on_open_now(self, sender: str, item: Item) -> None:
-        self._spawn(self._tell_open_now(sender, item.session_id))
-
-    async def _tell_open_now(self, sender: str, number: str) -> None:
-        body = orjson.dumps(await self._owner.open_now())
-        self._exchange.send(sender, Item(Kind.OPEN_NOW_REPLY, number, body))
-
-    def _on_open_now_reply(self, sender: str, item: Item) -> None:
-        survey = self._surveys.get(item.session_id)
-        if survey is not None:
-            survey.take(sender, orjson.loads(item.body))
+        return await self._surveys.ask(others)
 
     # -- opening ---------------------------------------------------------------
 
@@ -277,11 +248,13 @@ class ClusterSessions:
 
     async def _created(self, session_id: str) -> Handle | None:
         """Return a session that somebody is opening just now, ``None`` if nobody is."""
-        for _ in range(CREATED_TRIES):
-            with suppress(Refused):
-                handle = await self.session(session_id)
-                return None if handle.ended.done() else handle
-            await asyncio.sleep(CREATED_RETRY_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CREATED_S):
+                while True:
+                    with suppress(Refused):
+                        handle = await self.session(session_id)
+                        return None if handle.ended.done() else handle
+                    await asyncio.sleep(CREATED_RETRY_S)
         return None
 
     def _on_open(self, sender: str, item: Item) -> None:
@@ -328,31 +301,54 @@ class ClusterSessions:
         entries = await self._journal.sessions()
         owners = [(entry.session_id, entry.owner) for entry in entries]
         orphans = self._members.orphans(owners)
-        taken = await asyncio.gather(*(self.take_over(each) for each in orphans))
+        me = self._members.me.owner
+        mine = {session_id for session_id, owner in owners if owner == me}
+        self._unfinished &= mine
+        again = sorted(self._unfinished)
+        taken = await asyncio.gather(*map(self.take_over, [*orphans, *again]))
         return sum(taken)
 
     async def take_over(self, session_id: str) -> bool:
-        """Own a session from now on; tell whether that came about."""
+        """Own a session from now on; tell whether that came about.
+
+        One that is leaving takes nothing.
+        """
+        if self._members.me.leaving:
+            return False
         if session_id in self._taking or self._owner.known(session_id) is not None:
             return False
         self._taking.add(session_id)
         followed = self._followers.take_out(session_id)
         try:
             await self._take_over(session_id, followed)
-        except (JournalUnavailable, Unknown) as error:
-            log.warning("takeover_failed", session_id=session_id, error=str(error))
-            if followed is not None:
-                self._followers.put_back(session_id, followed)
-            return False
+        except JournalUnavailable as error:
+            # The claim may have been kept: then nobody else looks for an owner.
+            self._unfinished.add(session_id)
+            self.on_unfinished()
+            return self._not_taken(session_id, followed, error)
+        except (Unknown, Fenced) as error:
+            return self._not_taken(session_id, followed, error)
+        except Exception as error:
+            log.exception("takeover_crashed", session_id=session_id)
+            return self._not_taken(session_id, followed, error)
         finally:
             self._taking.discard(session_id)
+        self._unfinished.discard(session_id)
         return True
+
+    def _not_taken(
+        self, session_id: str, followed: Followed | None, error: Exception
+    ) -> bool:
+        log.warning("takeover_failed", session_id=session_id, error=str(error))
+        if followed is not None and self._owner.known(session_id) is None:
+            self._followers.put_back(session_id, followed)
+        return False
 
     async def _take_over(self, session_id: str, followed: Followed | None) -> None:
         claim = await self._journal.claim(session_id, self._clock.now_ms())
-        replica = await self._caught_up(session_id, followed)
-        anew = (replica.index, replica.last) != (claim.last_index, claim.last_hash)
-        if anew:
+        replica = await self._caught_up(session_id, followed, claim)
+        anew = replica is None
+        if replica is None:
             replica = await Replica.load(self._journal, session_id)
         if followed is not None:
             self._moving[session_id] = followed.lines
@@ -365,12 +361,22 @@ class ClusterSessions:
         others = [member.owner for member in self._members.live()]
         self._relays.greet(session_id, others)
 
-    async def _caught_up(self, session_id: str, followed: Followed | None) -> Replica:
-        """Return the session as far as the journal has it, from what is here."""
+    async def _caught_up(
+        self, session_id: str, followed: Followed | None, claim: Claim
+    ) -> Replica | None:
+        """Return the session as far as the journal has it, from what is here.
+
+        ``None`` where nothing is here, or what is here is another history.
+        """
         replica = followed.follower.replica if followed else None
         if replica is None or followed is None:
-            return await Replica.load(self._journal, session_id)
-        async for index, batch in self._journal.read(session_id, replica.index):
+            return None
+        batches = await replica.missing(
+            self._journal, session_id, claim.last_index, claim.last_hash
+        )
+        if batches is None:
+            return None
+        for index, batch in batches:
             followed.lines.release(replica.enter(index, batch))
         return replica
 
@@ -378,16 +384,21 @@ class ClusterSessions:
         """Follow a session that another shard has taken from us."""
         session_id = runner.state.session_id
         lines = self._relays.remove(session_id)
-        here = frozenset(runner.presence.at(HERE))
-        shown = Shown(runner.index, runner.last, here)
-        self._followers.follow(session_id, lines, shown)
+        shown = Shown(runner.index, runner.last, runner.presence.at(HERE))
+        follower = self._followers.follow(session_id, lines, shown)
+        runner.hand_over(follower.post, follower.look)
 
     async def hand_over(self) -> None:
-        """Give all open sessions to those who come next, and follow them."""
+        """Give all open sessions to those who come next, and follow them.
+
+        What can't be given within :data:`HAND_OVER_S` is found in the journal.
+        """
         await self._members.leave()
-        for runner in list(self._owner.runners()):
-            if runner.state.phase is not Phase.ENDED:
-                await self._hand_over(runner)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HAND_OVER_S):
+                for runner in list(self._owner.runners()):
+                    if runner.state.phase is not Phase.ENDED:
+                        await self._hand_over(runner)
 
     async def _hand_over(self, runner: Runner) -> None:
         session_id = runner.state.session_id
@@ -405,6 +416,12 @@ class ClusterSessions:
 
     async def _take(self, session_id: str) -> None:
         await self.take_over(session_id)
+
+    async def stop(self) -> None:
+        """Begin nothing more, and end what is under way."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # -- small things --------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from tests.support.quizzes import quick_quiz
 from tests.support.recount import Recount
 from tests.support.server import Server
 
-ROUNDS = int(os.environ.get("QUIZD_TEST_KILLS", "50"))
+ROUNDS = int(os.environ.get("QUIZD_TEST_KILLS", "5"))
 KILLS_A_GAME = 5
 PLAYERS = 12
 QUESTIONS = 10

@@ -178,3 +178,20 @@ async def test_a_newer_line_elsewhere_closes_the_elder() -> None:
         await settle()
         assert others[1].all_lines[session_id].replaced == [0]
         assert runner.connected == 1
+
+
+@in_virtual_time
+async def test_what_is_open_anywhere_is_known_everywhere() -> None:
+    """A shard that doesn't answer is left out, and holds nobody up for long."""
+    async with Cluster(3) as cluster:
+        ids = {await cluster.open(f"quiz{number}") for number in range(6)}
+        assert len(ids) == 6
+        for shard in cluster.shards:
+            found = await shard.sessions.open_now()
+            assert sorted(line.quiz_id for line in found) == [
+                f"quiz{number}" for number in range(6)
+            ]
+            assert all(line.joinable is not None for line in found)
+        cluster.hub.cut()
+        own = await cluster.shards[0].sessions.open_now()
+        assert len(own) == len(cluster.shards[0].owner)

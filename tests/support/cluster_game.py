@@ -130,20 +130,29 @@ class ClusterGame:
             task.cancel()
         await asyncio.gather(*self.playing, return_exceptions=True)
 
+    def drop_all(self) -> None:
+        """Cut every player's connection, without a good-bye."""
+        for player in self.players:
+            if player.socket is not None:
+                player.socket.transport.abort()
+
     # -- who owns it ---------------------------------------------------------------
 
     async def meta(self) -> dict[str, str]:
         """Return owner and term of the session, nothing if the journal has none."""
         names = ("owner", "term")
-        client: Redis = Redis.from_url(self.redis.url)
-        async with client:
-            key = Keys("quizd").meta(self.session_id)
-            found = await client.hmget(key, names)  # type: ignore[misc]
+        key = Keys("quizd").meta(self.session_id)
+        found = await self._ask("HMGET", key, *names)
         return {
             name: value.decode()
             for name, value in zip(names, found, strict=True)
             if value is not None
         }
+
+    async def _ask(self, *words: str) -> Any:  # noqa: ANN401 - as Redis replies
+        client: Redis = Redis.from_url(self.redis.url)
+        async with client:
+            return await client.execute_command(*words)  # type: ignore[no-untyped-call]
 
     async def owner(self) -> Server:
         """Return the shard that owns the session."""
@@ -162,7 +171,7 @@ class ClusterGame:
     async def later_term(self, than: int) -> int:
         """Wait until the session has a later term; return it."""
         async with asyncio.timeout(OWNER_S):
-            while (term := await self.term()) <= than:
+            while (term := await self.term()) <= than:  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_S)
         return term
 
@@ -180,17 +189,36 @@ class ClusterGame:
                     return min(later)
                 await asyncio.sleep(LOOK_S)
 
+    async def probe(self) -> float:
+        """Ask the owner something, by any shard that is there; return when it spoke.
+
+        It refuses an answer to a question that there is not.
+        """
+        token = {"authorization": f"Bearer {self.players[0].ticket['token']}"}
+        path = f"/quizzes/{self.opened['quizId']}/answers"
+        body = {"questionId": "none", "selectedOption": "none"}
+        async with asyncio.timeout(OWNER_S):
+            while True:
+                door = self.rng.choice(self.shards.servers)
+                with suppress(httpx.TransportError):
+                    async with door.api() as api:
+                        reply = await api.post(
+                            path, json=body, headers=token, timeout=2
+                        )
+                    if reply.json().get("code") == "unknown_question":
+                        return asyncio.get_running_loop().time()
+                await asyncio.sleep(LOOK_S)
+
     # -- proof ---------------------------------------------------------------------
 
     async def log(self) -> list[tuple[int, int, bytes]]:
         """Return the session's log: term, index and batch of every entry."""
-        client: Redis = Redis.from_url(self.redis.url)
-        async with client:
-            entries = await client.xrange(Keys("quizd").log(self.session_id))
-        return [
-            (*map(int, name.split(b"-")), fields[b"b"])  # type: ignore[misc]
-            for name, fields in entries
-        ]
+        key = Keys("quizd").log(self.session_id)
+        log = []
+        for name, fields in await self._ask("XRANGE", key, "-", "+"):
+            term, index = name.split(b"-")
+            log.append((int(term), int(index), fields[b"b"]))
+        return log
 
     async def records(self) -> list[rec.Record]:
         """Return all records, by the journal's own reading."""
@@ -212,10 +240,16 @@ class ClusterGame:
         assert terms == sorted(terms), "an elder owner wrote"
         records = await self.records()
         assert records == [r for _, _, batch in log for r in rec.unpack(batch)]
-        recount = Recount(records)
+        recount = Recount(played(records))
         for player in self.players:
             hold_player(player, recount)
         return recount
+
+    async def hold_the_end(self) -> None:
+        """Compare the end, as everybody was shown it, with the journal."""
+        recount = Recount(played(await self.records()))
+        for player in self.players:
+            hold_end(player, recount)
 
     def report(self) -> str:
         """Return in one line what has happened to the players."""
@@ -226,10 +260,18 @@ class ClusterGame:
             closes += player.closes
             retries += player.retries
             refused.update(player.refused.values())
-        counts = {"closes": dict(closes), "retries": dict(retries)}
-        counts |= {"refused": dict(refused)}
-        counts["acknowledged"] = sum(len(p.acknowledged) for p in self.players)  # type: ignore[assignment]
+        counts = {
+            "closes": closes,
+            "retries": retries,
+            "refused": refused,
+            "acknowledged": sum(len(p.acknowledged) for p in self.players),
+        }
         return orjson.dumps(counts, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def played(records: Sequence[rec.Record]) -> list[rec.Record]:
+    """Return what is part of the game: who ran it when is not."""
+    return [record for record in records if not isinstance(record, rec.Released)]
 
 
 def hold_player(player: Survivor, recount: Recount) -> None:
@@ -247,6 +289,12 @@ def hold_player(player: Survivor, recount: Recount) -> None:
     outcomes = recount.outcomes_of(participant_id)
     for question, you in player.reveals.items():
         assert you == outcomes[question], f"{player.name}: {question}"
+    hold_end(player, recount)
+
+
+def hold_end(player: Survivor, recount: Recount) -> None:
+    """Hold the count to the end as one player was shown it."""
+    participant_id = player.ticket["participantId"]
     assert player.final is not None
     you = player.final["you"]
     assert (you["score"], you["rank"]) == recount.place_of(participant_id)

@@ -1,0 +1,1 @@
+"""Several shards as real processes: what one does, all of them show."""

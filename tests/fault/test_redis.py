@@ -1,0 +1,136 @@
+"""Redis is killed, wiped, paused, and throws its listeners out during live games.
+
+While the owner of a session lives, nothing is lost, whatever Redis has forgotten. Where
+owner and Redis go down together, what Redis's file had not yet is lost: play goes on
+from there, and everybody is shown what there is.
+"""
+
+import asyncio
+import random
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fault.stage import LONG, playing, rounds, three_shards
+from tests.support.cluster_game import ClusterGame, Plan
+from tests.support.redis_server import RedisServer, needs_redis
+from tests.support.survivor import Temper
+
+PLAN = Plan(20, 7 if LONG else 5, 1.5, temper=Temper(think_s=(0.0, 1.3)))
+SLOW = Plan(20, 4 if LONG else 2, 4.0, temper=Temper(think_s=(0.0, 3.0)))
+LONG_PAUSE_S = 10.0 if LONG else 3.0
+LINES = ("pubsub", "normal")
+
+pytestmark = [needs_redis, pytest.mark.timeout(180)]
+
+
+async def kill_and_start(game: ClusterGame) -> None:
+    """Kill Redis; it comes back with what its file has."""
+    await game.redis.kill()
+    await asyncio.sleep(game.rng.uniform(0, 1.0))
+    await game.redis.start()
+
+
+async def kill_and_wipe(game: ClusterGame) -> None:
+    """Kill Redis; it comes back without anything."""
+    await game.redis.kill()
+    game.redis.wipe()
+    await asyncio.sleep(game.rng.uniform(0, 0.5))
+    await game.redis.start()
+
+
+async def pause(game: ClusterGame) -> None:
+    """Let Redis stand still for much longer than a lease."""
+    game.redis.pause()
+    await asyncio.sleep(LONG_PAUSE_S)
+    game.redis.resume()
+
+
+async def overrun(game: ClusterGame) -> None:
+    """Let Redis throw out every listener that is behind by a little."""
+    name = "client-output-buffer-limit"
+    await game.redis.command("CONFIG", "SET", name, "pubsub 1kb 1kb 0")
+    await asyncio.sleep(2)
+    await game.redis.command("CONFIG", "SET", name, "pubsub 32mb 8mb 60")
+
+
+async def cut_lines(game: ClusterGame) -> None:
+    """Let Redis drop all listening or all other connections, again and again."""
+    for _ in range(8 if LONG else 4):
+        await game.redis.command("CLIENT", "KILL", "TYPE", game.rng.choice(LINES))
+        await asyncio.sleep(game.rng.uniform(0.05, 0.6))
+
+
+HARM: dict[str, Callable[[ClusterGame], Awaitable[None]]] = {
+    "kill": kill_and_start,
+    "wipe": kill_and_wipe,
+    "pause": pause,
+    "overrun": overrun,
+    "lines": cut_lines,
+}
+
+
+COURSES = [(harm, harm) for harm in HARM] if LONG else [tuple(HARM)]
+
+
+@pytest.mark.parametrize("seed", rounds(1, 8))
+@pytest.mark.parametrize("course", COURSES, ids="-".join)
+async def test_nothing_is_lost_while_the_owner_lives(
+    course: tuple[str, ...], seed: int, tmp_path: Path
+) -> None:
+    """Acknowledged answers count once, and no player sees a gap or the past again."""
+    async with (
+        three_shards(tmp_path) as (shards, redis),
+        playing(shards, redis, PLAN, seed) as game,
+    ):
+        for harm in course:
+            await asyncio.sleep(game.rng.uniform(0.3, 1.0))
+            if game.over:
+                break
+            await HARM[harm](game)
+        await game.end()
+        await game.hold()
+        assert all(player.anew == 0 for player in game.players)
+        assert not any(player.closes for player in game.players)
+
+
+async def lose_the_end(redis: RedisServer, elder: Path) -> None:
+    """Bring a Redis that is down back with an elder copy of its file."""
+    redis.wipe()
+    shutil.copytree(elder, redis.dir, dirs_exist_ok=True)
+    await redis.start()
+
+
+@pytest.mark.parametrize("seed", rounds(1, 8))
+async def test_what_is_lost_with_owner_and_redis_is_lost_for_all(
+    seed: int, tmp_path: Path
+) -> None:
+    """Play goes on from the elder state; everybody is shown it, and it is counted.
+
+    The window is what Redis had not on the disk: with ``appendfsync always`` nothing,
+    with ``everysec`` about a second, here what came after the copy was made.
+    """
+    elder = tmp_path / "elder"
+    async with (
+        three_shards(tmp_path / "data") as (shards, redis),
+        playing(shards, redis, SLOW, seed) as game,
+    ):
+        rng = random.Random(seed)
+        for player in game.players:
+            player.forgives = True
+        await asyncio.sleep(rng.uniform(1, 2.5))
+        shutil.copytree(redis.dir, elder)
+        before = len(await game.log())
+        await asyncio.sleep(1.0)
+        owner = await game.owner()
+        await owner.kill()
+        await redis.kill()
+        await lose_the_end(redis, elder)
+        await owner.start()
+        await game.end()
+        log = await game.log()
+        assert len(log) > before
+        assert [index for _, index, _ in log] == list(range(1, len(log) + 1))
+        await game.hold_the_end()
