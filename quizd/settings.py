@@ -284,7 +284,7 @@ class Journal(Section):
 
     kind: Literal["auto", "sqlite", "redis", "memory"] = Field(
         default="auto",
-        description='"auto": redis where redis.url is set, else sqlite; "memory": none.',
+        description='"auto": redis where redis.url is set, else sqlite; "memory": no.',
     )
     renew_ms: int = Field(
         default=500,

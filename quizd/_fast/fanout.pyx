@@ -6,11 +6,15 @@ buffer of this module: the player's own result, rank and gap. Nothing here alloc
 per player, and nothing waits: a socket that takes no more keeps its frame in the
 wire's own, bounded outbox.
 
+Wires lie anywhere in memory, and the kernel's work for one drives the others out of
+the caches; so the processor is told a little ahead which ones come next.
+
 The caller owns the list of wires and passes a part of it, a slice of a fan-out that
 leaves room for answers in between. A wire that already has a broadcast, because its
 picture contained it, is passed over: ``wire.seq`` says so.
 """
 
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -21,7 +25,29 @@ from quizd._fast.scoring cimport CORRECT, Entry, Sheet
 from quizd._fast.wire cimport Wire, put_header
 
 
+cdef extern from "Python.h":
+    ctypedef struct PyListObject:
+        PyObject** ob_item
+
+
+# Cache lines of 64 bytes: those of a wire, and of its transport, that writing uses. A
+# macro, since GCC 12 drops calls of a function that does nothing but prefetch.
+cdef extern from *:
+    """
+    #define fetch_line(at, line) __builtin_prefetch((const char*)(at) + 64 * (line), 1)
+    #define fetch(wire, transport) do { \\
+        fetch_line(wire, 0); fetch_line(wire, 1); \\
+        fetch_line(wire, 2); fetch_line(wire, 3); \\
+        fetch_line(transport, 0); fetch_line(transport, 1); \\
+        fetch_line(transport, 2); \\
+    } while (0)
+    """
+    void fetch(PyObject* wire, void* transport) noexcept nogil
+
+
 cdef enum:
+    FAR = 2                     # places from the wire in turn to the one to fetch
+    NEAR = 1                    # and to the one whose transport; it is there by then
     HEADER_MAX = 10
     TAIL_MAX = 320
 
@@ -145,9 +171,14 @@ def send_shared(
     """
     cdef const char* text = frame
     cdef size_t size = len(frame)
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, last = len(wires) - 1
+    cdef PyObject** items = (<PyListObject*>wires).ob_item
     cdef Wire wire
     for i in range(max(start, 0), min(stop, len(wires))):
+        fetch(
+            items[min(i + FAR, last)],
+            <void*>(<Wire>items[min(i + NEAR, last)]).transport,
+        )
         wire = <Wire>wires[i]
         if seq and wire.seq >= seq:
             continue
@@ -217,11 +248,16 @@ cdef class Personal:
         Players who joined after the ranking was frozen are passed over: what they
         were welcomed with is newer.
         """
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, last = len(wires) - 1
+        cdef PyObject** items = (<PyListObject*>wires).ob_item
         cdef Wire wire
         cdef size_t size, header
         cdef char* text = self.buffer + HEADER_MAX
         for i in range(max(start, 0), min(stop, len(wires))):
+            fetch(
+                items[min(i + FAR, last)],
+                <void*>(<Wire>items[min(i + NEAR, last)]).transport,
+            )
             wire = <Wire>wires[i]
             if (seq and wire.seq >= seq) or wire.participant >= self.ranking.indices:
                 continue

@@ -1,6 +1,8 @@
 # What each call promises, and its errors, is in the docstrings of rows.pyx.
 
-_Row = tuple[str, int, int, int, int, int, int, int, bytes, str]
+from typing import TypeAlias
+
+_Row: TypeAlias = tuple[str, int, int, int, int, int, int, int, bytes, str]
 
 COLUMN_NAMES: tuple[str, ...]
 HEADER: bytes

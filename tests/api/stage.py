@@ -49,6 +49,17 @@ class Recorder:
     def refuse(self, participant: int, refused: Refused) -> None:
         """Nobody is connected."""
 
+    def replace(self, participant: int, place: str) -> None:
+        """Nobody is connected."""
+
+    def show_anew(self) -> None:
+        """Nobody is connected."""
+
+    @property
+    def in_flight(self) -> int:
+        """Nothing is on its way."""
+        return 0
+
     def close_all(self, code: Close) -> None:
         """Keep *code*."""
         self.closed.append(code)
