@@ -128,6 +128,11 @@ class QuizServer:
         return Path(self._folder.name) / "data"
 
     @property
+    def author_token(self) -> str:
+        """What lets quizzes be stored and opened."""
+        return (self.data_dir / "author.token").read_text(encoding="ascii")
+
+    @property
     def pid(self) -> int:
         """The process; of several shards their supervisor."""
         return self._process.pid
@@ -145,8 +150,7 @@ class QuizServer:
 
         Raises ``httpx.HTTPStatusError`` where that is refused.
         """
-        token = (self.data_dir / "author.token").read_text(encoding="ascii")
-        headers = {"authorization": f"Bearer {token}"}
+        headers = {"authorization": f"Bearer {self.author_token}"}
         base = f"{'https' if self._trusted else 'http'}://{self.address}/api/v1/quizzes"
         with httpx.Client(
             headers=headers, timeout=START_S, verify=self._trusted or False

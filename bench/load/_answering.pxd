@@ -53,6 +53,7 @@ cdef struct Player:
     int32_t question                # the latest that was shown
     bint welcomed
     bint ended
+    bint boarded                    # has had the board after the first answer of all
     uint8_t[NONSENSES] awaited      # errors that are due to come
     Deal now
     Deal before
@@ -83,6 +84,7 @@ cdef class Answering(Swarm):
         Habits habits
         GameTally game
         Window* windows
+        int64_t scored_ns           # when the first answer of all was due; below 0: it was wrong
 
     cdef void begin_deal(
         self, Client* client, uint32_t index, int64_t now_ns

@@ -29,6 +29,7 @@ cdef enum:
     NONSENSE_ROOM = 512
 
 cdef int64_t NS_PER_MS = 1_000_000
+cdef int64_t NEVER_NS = -1
 cdef int64_t LATE_BY_NS = 50 * NS_PER_MS        # at least, and up to as much again
 cdef int64_t AGAIN_WITHIN_NS = 100 * NS_PER_MS
 cdef int64_t IN_TIME_NS = 50 * NS_PER_MS        # before the end, at least
@@ -231,6 +232,8 @@ cdef class Answering(Swarm):
         self.game.answers_sent += 1
         if again:
             return
+        if self.scored_ns == 0:
+            self.scored_ns = deal.due_ns if deal.right == RIGHT else NEVER_NS
         window.sent += 1
         if window.first_due_ns == 0 or deal.due_ns < window.first_due_ns:
             window.first_due_ns = deal.due_ns

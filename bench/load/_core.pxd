@@ -81,6 +81,8 @@ cdef class Sockets:
     ) noexcept nogil
 
     cdef void _serve(self, int64_t until_ns) noexcept nogil
+    cdef int64_t _do_due(self, int64_t now_ns) noexcept nogil
+    cdef int _read_once(self) noexcept nogil
     cdef int64_t _begin_due(self, int64_t now_ns) noexcept nogil
     cdef void _begin(self, Client* client, int64_t now_ns) noexcept nogil
     cdef bint _bind(self, Client* client) noexcept nogil

@@ -153,15 +153,18 @@ cdef class Sockets:
         if epoll_ctl(self._epoll, EPOLL_CTL_ADD, fd, &event) < 0:
             raise OSError(errno, strerror(errno).decode())
 
-    def connect(self, double per_second=0, int64_t in_flight=256):
+    def connect(
+        self, double per_second=0, int64_t in_flight=256, double delay_s=0
+    ):
         """Let all lines be begun, while :meth:`run` runs.
 
         *per_second*: the schedule, 0: as fast as *in_flight*, the most that may wait
-        for their greeting, allows.
+        for their greeting, allows. *delay_s*: until the first is due.
         """
         self._interval_ns = NS_PER_S / per_second if per_second else 0
         self._in_flight_max = in_flight
-        self._begin_ns = self.first_ns = monotonic_ns()
+        self._begin_ns = monotonic_ns() + <int64_t>(delay_s * NS_PER_S)
+        self.first_ns = self._begin_ns
         self._to_begin = self.count
 
     def run(self, double seconds):
@@ -171,6 +174,21 @@ cdef class Sockets:
         with nogil:
             self._serve(until_ns)
         return self._called
+
+    def fileno(self):
+        """Return a descriptor that is readable when :meth:`look` has lines to serve."""
+        return self._epoll
+
+    def look(self):
+        """Serve the lines once, without waiting; return when something is due next.
+
+        For who serves several of these. CLOCK_MONOTONIC, in nanoseconds.
+        """
+        cdef int64_t next_ns
+        with nogil:
+            self._read_once()
+            next_ns = self._do_due(monotonic_ns())
+        return next_ns
 
     def close(self):
         """Say farewell on all lines and close them."""
@@ -199,19 +217,26 @@ cdef class Sockets:
     # -- the loop ----------------------------------------------------------------
 
     cdef void _serve(self, int64_t until_ns) noexcept nogil:
-        cdef epoll_event[EVENTS] events
         cdef int64_t now_ns, next_ns
-        cdef int i, found
         while not self._called:
             now_ns = monotonic_ns()
             if now_ns >= until_ns:
                 return
-            next_ns = min(self._begin_due(now_ns), self.on_time(now_ns))
-            found = epoll_wait(self._epoll, events, EVENTS, 0)
-            if found == 0:
+            next_ns = self._do_due(now_ns)
+            if self._read_once() == 0:
                 sleep(self._epoll, min(next_ns, until_ns) - now_ns)
-            for i in range(found):
-                self._handle(events[i].events, events[i].data.u32)
+
+    cdef int64_t _do_due(self, int64_t now_ns) noexcept nogil:
+        """Do what is due; return when something is due again."""
+        return min(self._begin_due(now_ns), self.on_time(now_ns))
+
+    cdef int _read_once(self) noexcept nogil:
+        """Serve the lines that something has happened to; return how many."""
+        cdef epoll_event[EVENTS] events
+        cdef int i, found = epoll_wait(self._epoll, events, EVENTS, 0)
+        for i in range(found):
+            self._handle(events[i].events, events[i].data.u32)
+        return found
 
     cdef void _handle(self, uint32_t events, uint32_t index) noexcept nogil:
         cdef Client* client

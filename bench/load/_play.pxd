@@ -15,7 +15,7 @@ cdef struct Message:
 
 cdef class Players(Acknowledged):
     cdef:
-        readonly Counts welcomes
+        readonly Counts welcomes, boards
         bint lenient
         int64_t* _opened            # by question, then by client; 0: did not come
         int64_t* _closed
@@ -29,6 +29,9 @@ cdef class Players(Acknowledged):
     cdef bint _is_passing(self, Slice kind) noexcept nogil
     cdef void _dispatch(
         self, Client* client, Message* message, int64_t now_ns
+    ) noexcept nogil
+    cdef void _note_board(
+        self, Client* client, Slice kind, int64_t now_ns
     ) noexcept nogil
     cdef bint _numbered(self, Client* client, int64_t seq) noexcept nogil
     cdef void _welcome(
@@ -51,6 +54,8 @@ cdef class Players(Acknowledged):
     ) noexcept nogil
     cdef void _hold_close(self, Client* client, Deal* deal, Slice you) noexcept nogil
     cdef void _keep_place(self, Client* client, uint32_t row, Slice you) noexcept nogil
-    cdef void _end(self, Client* client, Slice payload) noexcept nogil
+    cdef void _end(
+        self, Client* client, Slice payload, int64_t now_ns
+    ) noexcept nogil
     cdef void _keep_final(self, Slice payload) noexcept with gil
     cdef void _settle_player(self, Client* client, bint to_the_end) noexcept nogil

@@ -55,7 +55,9 @@ cdef class Players(Acknowledged):
 
     *lenient*: a server that welcomes nobody, numbers nothing and tells nobody the own
     rank, as the published contract allows, is none the worse for it. Others as of
-    :class:`Acknowledged`. ``welcomes`` counts from when a player was to connect.
+    :class:`Acknowledged`. ``welcomes`` counts from when a player was to connect,
+    ``boards`` from when the first answer of all was due, if it was right, to the next
+    board, once at each player: nothing has been merged with that one.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ cdef class Players(Acknowledged):
     ):
         super().__init__(host, port, heads, key=key, **options)
         cdef size_t rows = len(key) + 1
-        self.welcomes = Counts()
+        self.welcomes, self.boards = Counts(), Counts()
         self.lenient = lenient
         self._opened = table_of(rows, self.count)
         self._closed = table_of(rows, self.count)
@@ -86,7 +88,8 @@ cdef class Players(Acknowledged):
 
         *name*: ``opened`` and ``closed``, when the messages came, in nanoseconds;
         ``scores``, ``ranks`` and ``ofs``, the player's own. *question*: its index; the
-        number of questions stands for the end of the quiz.
+        number of questions stands for the end of the quiz, which is ``closed`` when
+        ``quiz_ended`` comes.
         """
         cdef int64_t* table = self._table(name)
         if question > self.questions.count:
@@ -168,6 +171,7 @@ cdef class Players(Acknowledged):
     ) noexcept nogil:
         cdef Slice kind = message.kind
         if message.payload.size == 0:
+            self._note_board(client, kind, now_ns)
             return                  # it is passing
         if message.has_seq and not self._numbered(client, message.seq):
             return
@@ -184,7 +188,17 @@ cdef class Players(Acknowledged):
         elif equals(kind, b'"question_closed"'):
             self._close_question(client, message.payload, now_ns)
         elif equals(kind, b'"quiz_ended"'):
-            self._end(client, message.payload)
+            self._end(client, message.payload, now_ns)
+
+    cdef void _note_board(
+        self, Client* client, Slice kind, int64_t now_ns
+    ) noexcept nogil:
+        cdef Player* player = &self.players[client.index]
+        if player.boarded or self.scored_ns <= 0:
+            return
+        if equals(kind, b'"leaderboard_changed"'):
+            player.boarded = True
+            self.boards.record(now_ns - self.scored_ns)
 
     cdef bint _numbered(self, Client* client, int64_t seq) noexcept nogil:
         """Hold a broadcast's number against the one before; False: pass it over."""
@@ -389,7 +403,9 @@ cdef class Players(Acknowledged):
         if find(you, b"of", &found):
             self._ofs[at] = whole(found)
 
-    cdef void _end(self, Client* client, Slice payload) noexcept nogil:
+    cdef void _end(
+        self, Client* client, Slice payload, int64_t now_ns
+    ) noexcept nogil:
         cdef Player* player = &self.players[client.index]
         cdef uint32_t row = self.questions.count
         cdef size_t at = row * self.count + client.index
@@ -399,6 +415,7 @@ cdef class Players(Acknowledged):
             return
         player.ended = True
         self.game.ended += 1
+        self._closed[at] = now_ns
         if client.index == 0:
             self._keep_final(payload)
         if not find(payload, b"you", &you):

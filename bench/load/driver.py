@@ -232,7 +232,8 @@ class Game:
         counters = self.fleet.counters()
         violations = self.fleet.violations() + self._unfinished
         if not self.session.lenient:
-            violations += self._wrong_ranks(parts)
+            ids = self.fleet.call("participant_ids")
+            violations += wrong_ranks(parts, questions, [*chain.from_iterable(ids)])
         return GameResult(
             players=self.crowd.players,
             violations=violations,
@@ -245,19 +246,6 @@ class Game:
             counters=counters,
             usage=self.usage,
         )
-
-    def _wrong_ranks(self, parts: Sequence[Played]) -> Violations:
-        """Hold what all players were told after each question against each other."""
-        found = Violations(0, ())
-        rows = len(self.session.key)
-        for row in range(rows + 1):
-            moment = f"after question {row}" if row < rows else "at the end"
-            found += check_standings(moment, standings(parts, row))
-        finals = [part.final for part in parts if part.final is not None]
-        if finals:
-            ids = [*chain.from_iterable(self.fleet.call("participant_ids"))]
-            found += check_board(finals[0], ids, standings(parts, rows))
-        return found
 
     def _figures(self, parts: Sequence[Played], row: int) -> QuestionFigures:
         opened = Spread.of([part.columns["opened"][row] for part in parts])
@@ -336,6 +324,23 @@ def standings(parts: Sequence[Played], row: int) -> Standings:
         for name in ("scores", "ranks", "ofs")
     )
     return Standings.of_parts(scores, ranks, ofs)
+
+
+def wrong_ranks(
+    parts: Sequence[Played], questions: int, participant_ids: Sequence[str]
+) -> Violations:
+    """Hold what all players of a session were told against each other.
+
+    After each of so many *questions*, and at the end; *participant_ids*: by player.
+    """
+    found = Violations(0, ())
+    for row in range(questions + 1):
+        moment = f"after question {row}" if row < questions else "at the end"
+        found += check_standings(moment, standings(parts, row))
+    finals = [part.final for part in parts if part.final is not None]
+    if finals:
+        found += check_board(finals[0], participant_ids, standings(parts, questions))
+    return found
 
 
 def each(total: float, count: int) -> float:

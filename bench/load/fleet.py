@@ -167,10 +167,12 @@ class Fleet:
         total: int,
         done: Callable[[Counter[str]], int],
         timeout_s: float,
+        look_s: float = LOOK_S,
     ) -> Counter[str]:
         """Wait until *done* of the counters is *total*; return them.
 
-        *what*: for the progress bar. Raises :class:`TooSlow` after *timeout_s*.
+        *what*: for the progress bar. *look_s*: between two looks. Raises
+        :class:`TooSlow` after *timeout_s*.
         """
         until_s = time.monotonic() + timeout_s
         with self._bar(what, total) as advance:
@@ -182,7 +184,7 @@ class Fleet:
                     return counters
                 if time.monotonic() >= until_s:
                     raise TooSlow(f"{what}: {reached} of {total}: {dict(counters)}")
-                time.sleep(LOOK_S)
+                time.sleep(look_s)
 
     @contextmanager
     def _bar(self, what: str, total: int) -> Iterator[Callable[[int], None]]:

@@ -53,6 +53,7 @@ class Played:
     columns: Mapping[str, Sequence[bytes]]
     windows: Sequence[Mapping[str, int]]
     welcomes: Pairs
+    boards: Pairs
     acks: Pairs
     lags: Pairs
     final: bytes | None

@@ -19,6 +19,7 @@ from bench.load._http import Requests
 from bench.load._play import Players
 from bench.load._raw import Echoes, Receivers
 from bench.load._socketio import SocketIoPlayers
+from bench.load.hall import Hall
 from bench.load.orders import Pairs, Part, Played, Rules, Words
 from bench.load.tickets import ACCEPT, Address, Ticket, game_head
 
@@ -26,7 +27,7 @@ SERVE_S = 3600.0
 COLUMNS = ("opened", "closed", "scores", "ranks", "ofs")
 
 Violation = tuple[int, str]
-S = TypeVar("S", bound=Sockets)
+S = TypeVar("S", bound=Sockets | Hall)
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class Station:
     """What the driver can call: each public method."""
 
     pipe: int
-    sockets: Sockets | None = None
+    sockets: Sockets | Hall | None = None
     address: Address = field(default_factory=lambda: Address("", 0))
     tickets: list[Ticket] = field(default_factory=list)
 
@@ -42,15 +43,15 @@ class Station:
 
     def counters(self) -> dict[str, int]:
         """Return what has happened so far."""
-        return self._current(Sockets).counters()
+        return self._all().counters()
 
     def violations(self) -> list[Violation]:
         """Return the first of the violations."""
-        return self._current(Sockets).violations()
+        return self._all().violations()
 
     def connect(self, per_second: float, in_flight: int) -> None:
         """Begin to connect."""
-        self._current(Sockets).connect(per_second, in_flight)
+        self._all().connect(per_second, in_flight)
 
     def span(self) -> tuple[int, int]:
         """Return when the first was due, and the last done; CLOCK_MONOTONIC, ns."""
@@ -63,7 +64,7 @@ class Station:
 
     def close(self) -> None:
         """Close all lines; the counters stay."""
-        self._current(Sockets).close()
+        self._all().close()
 
     # -- joining -------------------------------------------------------------------
 
@@ -98,27 +99,41 @@ class Station:
 
     def seat(self, rules: Rules, part: Part) -> None:
         """Make the players, not yet connected, of those who joined."""
-        kind = SocketIoPlayers if rules.dialect == "socket.io" else Players
-        heads = [
-            game_head(self.address, ticket, rules.dialect) for ticket in self.tickets
-        ]
+        self._use(self._seated(rules, part, self.tickets))
+
+    def seat_in(self, rules: Rules, parts: Sequence[Part]) -> None:
+        """Make the players of many sessions, as many in each.
+
+        Those who joined are in turn of the first session, the second …; *parts* are
+        the sessions'.
+        """
         self._use(
-            kind(
-                self.address.host,
-                self.address.port,
-                heads,
-                accept=ACCEPT,
-                key=rules.key,
-                habits=dict(rules.habits),
-                lenient=rules.lenient,
-                seed=part.seed,
-                first_number=part.first_number,
+            Hall(
+                [
+                    self._seated(rules, part, self.tickets[place :: len(parts)])
+                    for place, part in enumerate(parts)
+                ]
             )
+        )
+
+    def _seated(self, rules: Rules, part: Part, tickets: Sequence[Ticket]) -> Players:
+        kind = SocketIoPlayers if rules.dialect == "socket.io" else Players
+        return kind(
+            self.address.host,
+            self.address.port,
+            [game_head(self.address, ticket, rules.dialect) for ticket in tickets],
+            accept=ACCEPT,
+            key=rules.key,
+            habits=dict(rules.habits),
+            lenient=rules.lenient,
+            seed=part.seed,
+            first_number=part.first_number,
         )
 
     def settle(self, to_the_end: bool) -> None:  # noqa: FBT001 - called by position
         """Look for what never came."""
-        self._current(Players).settle(to_the_end)
+        for players in self._playing():
+            players.settle(to_the_end)
 
     def column(self, name: str, row: int) -> bytes:
         """Return one column of what was played so far, by player."""
@@ -126,18 +141,15 @@ class Station:
 
     def played(self, questions: int) -> Played:
         """Return what was played of so many *questions*."""
-        players = self._current(Players)
-        return Played(
-            columns={
-                name: [players.column(name, row) for row in range(questions + 1)]
-                for name in COLUMNS
-            },
-            windows=[players.window(row) for row in range(questions)],
-            welcomes=players.welcomes.pairs(),
-            acks=players.acks.pairs(),
-            lags=players.lags.pairs(),
-            final=players.final(),
-        )
+        return played(self._current(Players), questions)
+
+    def played_in(self, questions: int) -> list[Played]:
+        """Return the same of each of many sessions."""
+        return [played(players, questions) for players in self._playing()]
+
+    def faults_in(self) -> list[int]:
+        """Return how many violations there were in each of many sessions."""
+        return [players.counters()["faults"] for players in self._playing()]
 
     # -- listening and echoing -----------------------------------------------------
 
@@ -217,14 +229,40 @@ class Station:
         if self.sockets is not None:
             self.sockets.close()
 
-    def _use(self, sockets: Sockets) -> None:
+    def _use(self, sockets: Sockets | Hall) -> None:
         sockets.watch(self.pipe)
         self.sockets = sockets
+
+    def _all(self) -> Sockets | Hall:
+        if self.sockets is None:
+            raise TypeError("there are no sockets now")
+        return self.sockets
+
+    def _playing(self) -> Sequence[Players]:
+        if isinstance(self.sockets, Hall):
+            return self.sockets.sessions
+        return [self._current(Players)]
 
     def _current(self, kind: type[S]) -> S:
         if not isinstance(self.sockets, kind):
             raise TypeError(f"there are no {kind.__name__} now")
         return self.sockets
+
+
+def played(players: Players, questions: int) -> Played:
+    """Return what *players* have played of so many *questions*."""
+    return Played(
+        columns={
+            name: [players.column(name, row) for row in range(questions + 1)]
+            for name in COLUMNS
+        },
+        windows=[players.window(row) for row in range(questions)],
+        welcomes=players.welcomes.pairs(),
+        boards=players.boards.pairs(),
+        acks=players.acks.pairs(),
+        lags=players.lags.pairs(),
+        final=players.final(),
+    )
 
 
 def work(pipe: Connection) -> None:
