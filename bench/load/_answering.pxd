@@ -84,7 +84,7 @@ cdef class Answering(Swarm):
         Habits habits
         GameTally game
         Window* windows
-        int64_t scored_ns           # when the first answer of all was due; below 0: it was wrong
+        int64_t scored_ns       # when the first answer was due; below 0: it was wrong
 
     cdef void begin_deal(
         self, Client* client, uint32_t index, int64_t now_ns
