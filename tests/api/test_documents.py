@@ -16,7 +16,6 @@ from tests.api.stage import API, Json, Stage
 NOWHERE = {
     Code.METHOD_NOT_ALLOWED,  # of addresses that are not documented with that method
     Reason.UNKNOWN_TYPE,  # of sockets: an unknown command is an unknown address here
-    Reason.WRONG_REGION,  # of clusters
 }
 
 

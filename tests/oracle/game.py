@@ -156,6 +156,9 @@ class Count:
         self.deadline_ms = None
         self._broadcast("ended")
 
+    def nothing(self, _: rec.Record) -> None:
+        """Count nothing: owners change, and games go on."""
+
     def outage(self, record: rec.OutageEnded) -> None:
         """Time without an owner is given back, unless the clock stood still anyway."""
         assert record.outage_ms > 0
@@ -324,4 +327,5 @@ COUNT: dict[type[rec.Record], Callable[[Count, Any], None]] = {
     rec.ParticipantRemoved: Count.removed,
     rec.SessionEnded: Count.ended,
     rec.OutageEnded: Count.outage,
+    rec.Released: Count.nothing,
 }
