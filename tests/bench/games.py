@@ -20,7 +20,7 @@ HABITS: dict[str, float | bool] = {
 }
 SLICE_S = 0.01
 SLICES_MAX = 400
-HOPELESS_SLICES = 15
+HOPELESS_SLICES = 60
 """How long the last one may wait for an end that doesn't come."""
 
 

@@ -103,6 +103,7 @@ async def lose_the_end(redis: RedisServer, elder: Path) -> None:
     await redis.start()
 
 
+@pytest.mark.skipif(not LONG, reason="waits for many rounds: make test-faults")
 @pytest.mark.parametrize("seed", rounds(1, 8))
 async def test_what_is_lost_with_owner_and_redis_is_lost_for_all(
     seed: int, tmp_path: Path
