@@ -27,6 +27,8 @@ from libc.stdint cimport (
 )
 from libc.string cimport memcpy
 
+from quizd._fast.scoring cimport RecordHead, RecordItem
+
 
 cdef enum:
     COLUMNS = 10
@@ -35,21 +37,6 @@ cdef enum:
     QUESTIONS_MAX = 0x7FFF
     PLAIN_FIRST = 0x20
     PLAIN_LAST = 0x7E
-
-
-cdef packed struct RecordHead:
-    uint16_t question
-    uint32_t count
-
-
-cdef packed struct RecordItem:
-    uint32_t participant
-    int64_t received_ms
-    int32_t elapsed_ms
-    int32_t points
-    uint16_t credit
-    uint16_t response_size
-    uint8_t answered_at_size
 
 
 # Where a reader of a record is. Owns nothing: *at* and *end* are in the record's bytes.

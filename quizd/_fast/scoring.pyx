@@ -34,21 +34,6 @@ cdef enum:
     PARTICIPANTS_MAX = 1 << 24
 
 
-cdef packed struct RecordHead:
-    uint16_t question
-    uint32_t count
-
-
-cdef packed struct RecordItem:
-    uint32_t participant
-    int64_t received_ms
-    int32_t elapsed_ms
-    int32_t points
-    uint16_t credit
-    uint16_t response_size
-    uint8_t answered_at_size
-
-
 cdef int32_t speed_points(
     int64_t points, int64_t elapsed_ms, int64_t time_ms
 ) noexcept nogil:

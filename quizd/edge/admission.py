@@ -73,10 +73,7 @@ class Gate:
             grant = self._grant(ask)
         except Refused:
             return True  # nothing that may come makes the token a better one
-        handle = self.sessions.known(grant.session_id)
-        if handle is None or not handle.synced:
-            return False
-        return grant.role is Role.HOST or grant.participant < len(handle.state.names)
+        return is_known(self.sessions.known(grant.session_id), grant)
 
     def let_in(self, ask: Ask) -> Admitted:
         """Return what who asks is let in as; raise :class:`Turned`."""
@@ -142,6 +139,13 @@ class Gate:
             raise Refused(Reason.UNAUTHORIZED, problem="participantId is unknown")
         visit = Visit(index, ask.participant_id, ask.epoch, ask.after)
         return Admitted(runner, visit)
+
+
+def is_known(handle: Handle | None, grant: Grant) -> bool:
+    """Tell whether admission can judge *grant* by what is here."""
+    if handle is None or not handle.synced:
+        return False
+    return grant.role is Role.HOST or grant.participant < len(handle.state.names)
 
 
 def subprotocol(headers: Mapping[str, str]) -> str | None:

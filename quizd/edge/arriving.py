@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from quizd.accounts.tokens import Grant, Role, Tokens
 from quizd.clock import Clock
 from quizd.codes import Refused
-from quizd.owner.handle import Handle
+from quizd.edge.admission import is_known
 from quizd.owner.sessions import Sessions
 
 TOKEN = re.compile(rb"[?&]token=([A-Za-z0-9_-]+)|bearer\.([A-Za-z0-9_-]+)")
@@ -42,7 +42,7 @@ class Arrivals:
             grant = self.tokens.check(token, self.clock.now_ms())
         except Refused:
             return None
-        if _is_known(self.sessions.known(grant.session_id), grant):
+        if is_known(self.sessions.known(grant.session_id), grant):
             return None
         return self._bring(grant)
 
@@ -52,10 +52,3 @@ class Arrivals:
                 handle = await self.sessions.session(grant.session_id)
                 if grant.role is Role.PARTICIPANT:
                     await handle.expect(grant.participant)
-
-
-def _is_known(handle: Handle | None, grant: Grant) -> bool:
-    """Tell whether admission can judge *grant* by what is here."""
-    if handle is None or not handle.synced:
-        return False
-    return grant.role is Role.HOST or grant.participant < len(handle.state.names)

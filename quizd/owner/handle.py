@@ -72,3 +72,19 @@ class Handle(Protocol):
     def lead_ms(self) -> int:
         """Return how far ahead a question has to start for all to see it in time."""
         ...
+
+
+def answering(
+    reply: asyncio.Future[T], look: Callable[[State], T]
+) -> Callable[[State], None]:
+    """Return a look whose result, or failure, is that of *reply*."""
+
+    def answer(state: State) -> None:
+        if reply.done():
+            return
+        try:
+            reply.set_result(look(state))
+        except Exception as error:  # noqa: BLE001 - it is the reader's own
+            reply.set_exception(error)
+
+    return answer

@@ -23,6 +23,7 @@ from quizd.clock import Clock
 from quizd.codes import Reason, Refused
 from quizd.journal.base import Claim, Fenced, Journal, JournalUnavailable, chain
 from quizd.log import get_logger
+from quizd.owner.handle import answering
 from quizd.owner.lease import Forever, Lease
 from quizd.owner.logbook import save_snapshot
 from quizd.owner.outage import Outage
@@ -187,20 +188,11 @@ class Runner:
     def read(self, look: Callable[[State], T]) -> asyncio.Future[T]:
         """Call *look* with a state that is durable; the future holds its result."""
         reply: asyncio.Future[T] = self.loop.create_future()
-
-        def answer(state: State) -> None:
-            if reply.done():
-                return
-            try:
-                reply.set_result(look(state))
-            except Exception as error:  # noqa: BLE001 - it is the reader's own
-                reply.set_exception(error)
-
         if self._abandoned or len(self._looks) >= self._limits.waiting:
             reply.set_exception(Refused(Reason.SHARD_UNAVAILABLE))
             return reply
         self._watch(reply)
-        self.look(answer)
+        self.look(answering(reply, look))
         return reply
 
     def look(self, look: Callable[[State], None]) -> None:

@@ -20,6 +20,7 @@ from quizd.clock import Clock
 from quizd.codes import Close, Reason, Refused
 from quizd.journal.base import Journal, JournalUnavailable, Unknown
 from quizd.log import get_logger
+from quizd.owner.handle import answering
 from quizd.owner.runner import Runner
 from quizd.owner.subscriber import Subscriber
 from quizd.replica.exchange import Exchange
@@ -154,19 +155,10 @@ class Follower:
     def read(self, look: Callable[[State], T]) -> asyncio.Future[T]:
         """Return what *look* sees of the replica's state."""
         reply: asyncio.Future[T] = self.loop.create_future()
-
-        def answer(state: State) -> None:
-            if reply.done():
-                return
-            try:
-                reply.set_result(look(state))
-            except Exception as error:  # noqa: BLE001 - it is the reader's own
-                reply.set_exception(error)
-
         if self._refused is not None:
             reply.set_exception(self._refused)
         else:
-            self.look(answer)
+            self.look(answering(reply, look))
         return reply
 
     def expect(self, participant: int) -> asyncio.Future[None]:
