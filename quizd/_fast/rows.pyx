@@ -18,7 +18,6 @@ from cpython.bytes cimport (
     PyBytes_GET_SIZE,
 )
 from libc.stdint cimport (
-    int32_t,
     int64_t,
     uint8_t,
     uint16_t,
