@@ -23,9 +23,12 @@ class Answers(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         """Answer until the client or the server's habit ends the line."""
         for _ in range(self.server.requests_a_line):
-            head = b"".join(iter(self.rfile.readline, b"\r\n"))
-            if not head:
-                return
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                line = self.rfile.readline()
+                if not line:  # the client has left
+                    return
+                head += line
             size = int(head.lower().partition(b"content-length:")[2].split()[0])
             body = self.rfile.read(size)
             answer = self.server.form % {b"size": size, b"body": body}
