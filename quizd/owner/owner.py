@@ -113,6 +113,7 @@ class Owner:
         subscribe: Callable[[Runner], Subscriber],
         lease: Lease | None = None,
     ) -> None:
+        self.on_running: list[Callable[[Runner], None]] = []
         self.on_fenced: Callable[[Runner], None] | None = None
         self.on_ended: Callable[[Runner], None] = _ignore
         self.on_forgotten: Callable[[str], object] = _ignore
@@ -353,6 +354,8 @@ class Owner:
         state = session.state
         runner = Runner(session, claim, self._means, inbox)
         runner.subscriber = self._subscribe(runner)
+        for hear in self.on_running:
+            hear(runner)
         slot = self._slots.setdefault(state.session_id, Slot(runner))
         slot.runner = runner
         self._open_quizzes[state.quiz_id] = state.session_id

@@ -89,7 +89,7 @@ class Runner:
         self.inbox = Inbox(limits.waiting, self.wake) if inbox is None else inbox
         self.inbox.wake = self.wake
         self.subscriber: Subscriber
-        self.on_commit: Callable[[int, bytes], None] = _nobody_listens
+        self.on_commit: list[Callable[[int, bytes], None]] = []
         self.complete_ms: Callable[[], int | None] = _always_complete
         self._term = claim.term
         self._index = claim.last_index
@@ -377,7 +377,8 @@ class Runner:
             else:
                 self._index += 1
                 self.last = chain(self.last, batch)
-                self.on_commit(self._index, batch)
+                for hear in self.on_commit:
+                    hear(self._index, batch)
                 return
 
     def lead_ms(self) -> int:
@@ -445,10 +446,6 @@ class Runner:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _nobody_listens(_index: int, _batch: bytes) -> None:
-    """Pass over a commit: nobody follows the session."""
 
 
 def _always_complete() -> int | None:

@@ -69,7 +69,7 @@ class Relay:
         self.peers: dict[str, Peer] = {}
         self._exchange = exchange
         self._seen = Seen()
-        runner.on_commit = self._committed
+        runner.on_commit.append(self._committed)
         runner.complete_ms = self._complete_ms
 
     # -- what the runner says --------------------------------------------------------
