@@ -55,7 +55,8 @@ bench-50k: setup ## measure 50,000 players in one quiz
 
 test-faults: setup ## kill, stop and cut off parts during play, long
 	@tests/needs/debian.sh
-	QUIZD_TEST_KILLS=$${QUIZD_TEST_KILLS:-200} $(BIN)/python -m pytest tests/fault --timeout 3600 $(ARGS)
+	QUIZD_TEST_KILLS=$${QUIZD_TEST_KILLS:-200} $(BIN)/python -m pytest tests/fault \
+	  --timeout 3600 -o faulthandler_timeout=0 $(ARGS)
 
 binary: setup ## build the one-file executable
 	$(call need,deploy/binary.sh)

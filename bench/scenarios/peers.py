@@ -206,7 +206,7 @@ def compared(name: str, mine: Data, theirs: Data) -> list[Figure]:
     if "ratio" in theirs:
         ratio = theirs["ratio"] / mine["ratio"]
         title = f"{name}: its deliveries' CPU ÷ quizd's, by the C loop"
-        figures.append(Figure(title, ratio, "", aim.get("deliveries")))
+        figures.append(Figure(title, ratio))
     return figures
 
 
