@@ -7,7 +7,7 @@ and may be kept for ever. ``/quizd.js`` is the client for other people's pages: 
 address stays, so it is looked after like HTML.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -35,7 +35,6 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 _POLICY = {
     "default-src": "'none'",
-    "script-src": "'self'",
     "style-src": "'self'",
     "img-src": "'self' data: https:",  # pictures and sounds of questions are links
     "media-src": "'self' https:",
@@ -72,8 +71,9 @@ def mount(app: FastAPI) -> None:
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
     async def page(request: Request) -> Response:
-        headers = {"Cache-Control": FRESH, **_page_headers(request)}
-        return _answer(request, shipped().asset(name), headers)
+        found = shipped().asset(name)
+        headers = {"Cache-Control": FRESH, **_page_headers(request, found)}
+        return _answer(request, found, headers)
 
     return page
 
@@ -98,23 +98,29 @@ async def missing(request: Request, error: Exception) -> Response:
         return problem_of(error).response()
     found = shipped().asset(NOT_FOUND)
     problem = Problem(Code.NOT_FOUND)
-    headers = {**_page_headers(request), "Vary": "Accept, Accept-Encoding"}
+    headers = {**_page_headers(request, found), "Vary": "Accept, Accept-Encoding"}
     return _sent(request, found, headers, problem.status)
 
 
-def policy(base: str) -> str:
+def policy(base: str, inline: Iterable[str] = ()) -> str:
     """Return the Content-Security-Policy of a page at *base*, ``http(s)://host``.
 
-    Sockets are named with their host: ``'self'`` does not cover them in all browsers.
-    Both kinds are, as whoever speaks TLS may stand in front of us.
+    *inline*: the hashes of the scripts in the page; no other may be in it. Sockets are
+    named with their host: ``'self'`` does not cover them in all browsers. Both kinds
+    are, as whoever speaks TLS may stand in front of us.
     """
     host = base.partition("://")[2]
-    sources = {**_POLICY, "connect-src": f"'self' ws://{host} wss://{host}"}
+    sources = {
+        **_POLICY,
+        "script-src": " ".join(("'self'", *inline)),
+        "connect-src": f"'self' ws://{host} wss://{host}",
+    }
     return "; ".join(f"{name} {source}" for name, source in sources.items())
 
 
-def _page_headers(request: Request) -> dict[str, str]:
-    return {"Content-Security-Policy": policy(base_url(request)), **_PAGE_HEADERS}
+def _page_headers(request: Request, page: Asset) -> dict[str, str]:
+    allowed = policy(base_url(request), page.inline)
+    return {"Content-Security-Policy": allowed, **_PAGE_HEADERS}
 
 
 def _answer(request: Request, served: Asset, headers: Mapping[str, str]) -> Response:

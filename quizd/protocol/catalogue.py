@@ -134,6 +134,12 @@ _QUESTION: Fields = {
     "media?": _ref("Media"),
 }
 _BOARD: Fields = {"leaderboard": _ref("Leaderboard"), "you": ByRole(_ref("Place"))}
+_TRUTH: Fields = {
+    "correctOptions": TEXTS,
+    "explanation?": STRING,
+    "distribution": _ref("Distribution"),
+    "answered": _integer(),
+}
 
 SCHEMAS: dict[str, Schema] = {
     "Id": {"type": "string", "minLength": 1, "description": "Opaque."},
@@ -176,6 +182,10 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "OpenQuestion": object_of(
         {**_QUESTION, "remainingMs": _integer(), "answered": BOOL}
+    ),
+    "ClosedQuestion": object_of({**_QUESTION, "answered": BOOL}),
+    "Reveal": object_of(
+        {**_TRUTH, "question": _ref("ClosedQuestion"), "you?": _ref("Outcome")}
     ),
     "Expect": object_of({"phase?": _ref("Phase"), "questionId?": ID}, closed=False),
 }
@@ -237,7 +247,8 @@ SERVER_MESSAGES = (
         "welcome",
         "The whole picture as of epoch and seq; the next broadcast is seq + 1. "
         "resumed: nothing was missed since the after that was asked for. question is "
-        "the open one; startsAt is there while starting.",
+        "the open one; reveal is what was closed last, until the next one, with you "
+        "for players; startsAt is there while starting. locked: nobody can join.",
         {
             "sessionId": ID,
             "quizId": ID,
@@ -250,7 +261,10 @@ SERVER_MESSAGES = (
             "participants": _integer(),
             "you": ByRole(_ref("Player"), _ref("Host")),
             "question?": _ref("OpenQuestion"),
+            "reveal?": _ref("Reveal"),
             "pin?": STRING,
+            "title?": STRING,
+            "locked?": BOOL,
             "startsAt?": TIME,
             "leaderboard?": _ref("Leaderboard"),
         },
@@ -300,14 +314,7 @@ SERVER_MESSAGES = (
         "question_closed",
         "What was right, and in you (players only) what it came to and where one "
         "stands, exactly.",
-        {
-            "questionId": ID,
-            "correctOptions": TEXTS,
-            "explanation?": STRING,
-            "distribution": _ref("Distribution"),
-            "answered": _integer(),
-            "you": ByRole(_ref("Outcome")),
-        },
+        {"questionId": ID, **_TRUTH, "you": ByRole(_ref("Outcome"))},
         number="seq",
     ),
     Message(
@@ -359,7 +366,8 @@ SERVER_MESSAGES = (
     ),
     Message(
         "host_state",
-        "What hosts watch: answers so far, and deliveries in flight.",
+        "What hosts watch: answers so far, deliveries in flight, and whether the "
+        "session is locked.",
         {
             "phase": _ref("Phase"),
             "participants": _integer(),
@@ -367,6 +375,7 @@ SERVER_MESSAGES = (
             "answered": _integer(),
             "distribution": _ref("Distribution"),
             "inFlight": _integer(),
+            "locked?": BOOL,
         },
         number="version",
         roles=_HOST,

@@ -55,15 +55,10 @@ def show_question(effect: fx.ShowQuestion) -> bytes:
 def reveal_question(effect: fx.RevealQuestion) -> Json:
     """Return what everybody sees of ``question_closed``."""
     question = effect.question
-    payload: Json = {
+    return {
         "questionId": question.id,
-        "correctOptions": question.correct_options,
-        "distribution": distribution(question, effect.distribution),
-        "answered": effect.answered,
+        **_truth(question, effect.distribution, effect.answered),
     }
-    if question.explanation:
-        payload["explanation"] = question.explanation
-    return payload
 
 
 def announce_pause(effect: fx.AnnouncePause) -> bytes:
@@ -126,6 +121,7 @@ def host_state(state: State, connected: int, in_flight: int) -> bytes:
         "answered": sheet.answered if sheet is not None else 0,
         "distribution": distribution(question, counts) if question else [],
         "inFlight": in_flight,
+        "locked": state.locked,
     }
     return message("host_state", payload, version=state.version)
 
@@ -142,10 +138,12 @@ class Welcome:
 
     def __init__(self, picture: pic.Picture) -> None:
         self.asks = picture.question is not None
+        self._reveals = picture.reveal is not None
         names = {
             "sessionId": picture.session_id,
             "quizId": picture.quiz_id,
             "pin": picture.pin,
+            "title": picture.title,
         }
         self._front = Front(
             names=message("welcome", names)[:-2] + b',"participantId":',
@@ -155,18 +153,19 @@ class Welcome:
             rest=self._of_all(picture),
         )
 
-    @staticmethod
-    def _of_all(picture: pic.Picture) -> bytes:
-        """Return what is behind ``you``, up to the question's own part."""
-        payload: Json = {}
+    def _of_all(self, picture: pic.Picture) -> bytes:
+        """Return what is behind ``you``, up to the last thing's own part."""
+        payload: Json = {"locked": picture.locked}
         if picture.leaderboard:
             payload["leaderboard"] = board(picture.leaderboard)
         if picture.starts_ms is not None:
             payload["startsAt"] = iso(picture.starts_ms)
         if picture.question is not None:
             payload["question"] = _question_of(picture.question)
-        rest = b"," + orjson.dumps(payload)[1:-1] if payload else b""
-        return rest[:-1] if picture.question is not None else rest
+        elif picture.reveal is not None:
+            payload["reveal"] = _reveal_of(picture.reveal)
+        closing = 1 + self.asks + 2 * self._reveals
+        return b"," + orjson.dumps(payload)[1:-closing]
 
     def to(
         self,
@@ -180,7 +179,7 @@ class Welcome:
 
         *question* is the picture's, as this reader sees it now.
         """
-        left = b"}}" if question is None else _left_of(question)
+        left = self._own_end(own, question)
         if own is None:
             return self._front.text(b"null", b'{"role":"host"}', now_ms, resumed, left)
         own_id = orjson.dumps(own.participant_id)
@@ -188,6 +187,18 @@ class Welcome:
             own_id, orjson.dumps(own.name), own.score, own.rank, own.of, own.streak
         )
         return self._front.text(own_id, you, now_ms, resumed, left)
+
+    def _own_end(self, own: pic.Own | None, question: pic.OpenQuestion | None) -> bytes:
+        """Return the end of the message, and what of it is the reader's own."""
+        if question is not None:
+            return _left_of(question)
+        if not self._reveals:
+            return b"}}"
+        if own is None or own.outcome is None:
+            return b',"answered":false}}}}'
+        answered = b"true" if own.outcome.answered else b"false"
+        you = orjson.dumps(_outcome(own, own.outcome))
+        return b',"answered":%b},"you":%b}}}' % (answered, you)
 
 
 def welcome(picture: pic.Picture, *, resumed: bool) -> bytes:
@@ -230,6 +241,37 @@ def distribution(question: Question, counts: Sequence[int]) -> list[Json]:
 def place(own: pic.Own) -> Json:
     """Return where a participant stands, as leaderboards tell it."""
     return {"score": own.score, "rank": own.rank, "of": own.of}
+
+
+def _truth(question: Question, counts: Sequence[int], answered: int) -> Json:
+    """Return what everybody is told of *question* when it is closed."""
+    told: Json = {
+        "correctOptions": question.correct_options,
+        "distribution": distribution(question, counts),
+        "answered": answered,
+    }
+    if question.explanation:
+        told["explanation"] = question.explanation
+    return told
+
+
+def _reveal_of(shown: pic.Reveal) -> Json:
+    asked = _question(
+        shown.question, shown.index, shown.total, shown.start_ms, shown.end_ms
+    )
+    truth = _truth(shown.question, shown.distribution, shown.answered)
+    return {**truth, "question": asked}
+
+
+def _outcome(own: pic.Own, outcome: pic.Outcome) -> Json:
+    return {
+        "correct": outcome.correct,
+        "points": outcome.points,
+        **place(own),
+        "gapToNext": outcome.gap,
+        "streak": own.streak,
+        "percentile": outcome.percentile,
+    }
 
 
 def _question_of(shown: pic.OpenQuestion) -> Json:

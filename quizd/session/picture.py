@@ -4,6 +4,7 @@ Plain values only, so that a picture can travel. ``seq`` says which broadcasts i
 already contains: the next one its reader gets is ``seq + 1``.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -23,8 +24,26 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a closed question came to for one participant.
+
+    ``gap`` is in points, to the next better score; ``percentile`` is the share of the
+    others with fewer points, in whole percent.
+    """
+
+    answered: bool
+    correct: bool
+    points: int
+    gap: int
+    percentile: int
+
+
+@dataclass(frozen=True, slots=True)
 class Own:
-    """Where one participant stands: ``rank`` among ``of``, 0 when removed."""
+    """Where one participant stands: ``rank`` among ``of``, 0 when removed.
+
+    ``outcome`` is that of the question that was closed last, while it is revealed.
+    """
 
     participant_id: str
     name: str
@@ -32,6 +51,7 @@ class Own:
     rank: int
     of: int
     streak: int
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +68,27 @@ class OpenQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class Reveal:
+    """The question that was closed last, and what is told of it to everybody.
+
+    ``distribution`` counts answers by the question's labels.
+    """
+
+    question: Question
+    index: int
+    total: int
+    start_ms: int
+    end_ms: int
+    distribution: tuple[int, ...]
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
-    """A whole session as one reader may see it; no board before the first question."""
+    """A whole session as one reader may see it; no board before the first question.
+
+    ``question`` is the open one; ``reveal`` is there from its close to the next one.
+    """
 
     session_id: str
     quiz_id: str
@@ -60,9 +99,11 @@ class Picture:
     phase: Phase
     now_ms: int
     participants: int
+    locked: bool
     starts_ms: int | None
     own: Own | None
     question: OpenQuestion | None
+    reveal: Reveal | None
     leaderboard: tuple[Standing, ...]
 
 
@@ -82,9 +123,11 @@ def picture(
         phase=state.phase,
         now_ms=now_ms,
         participants=state.participants,
+        locked=state.locked,
         starts_ms=state.deadline_ms if starting else None,
         own=None if participant is None else own(state, participant),
         question=open_question(state, participant, now_ms),
+        reveal=reveal(state),
         leaderboard=() if before else top(state, board_size),
     )
 
@@ -98,7 +141,42 @@ def own(state: State, participant: int) -> Own:
         rank=state.board.rank(participant),
         of=state.participants,
         streak=streak(state, participant),
+        outcome=outcome(state, participant),
     )
+
+
+def outcome(state: State, participant: int) -> Outcome | None:
+    """Return what the question that is revealed came to for *participant*.
+
+    Who came or was removed since counts as on the board of now.
+    """
+    sheet = state.sheet
+    if state.active_phase is not Phase.REVEAL or sheet is None:
+        return None
+    _, points, correct, _ = sheet.result(participant)
+    gap, percentile = _distances(state, participant)
+    return Outcome(participant in sheet, correct, points, gap, percentile)
+
+
+def _distances(state: State, participant: int) -> tuple[int, int]:
+    """Return points to the next better score, and the percentile.
+
+    The board knows ranks, so those with fewer points begin behind the last place of
+    this rank.
+    """
+    board, of = state.board, state.participants
+    rank = board.rank(participant)
+    if rank == 0:
+        return 0, 0
+
+    def rank_at(place: int) -> int:
+        return board.page(place, 1)[0][2]
+
+    below = of - bisect_right(range(of), rank, lo=rank - 1, key=rank_at)
+    percentile = 100 * below // (of - 1) if of > 1 else 100
+    if rank == 1:
+        return 0, percentile
+    return board.page(rank - 2, 1)[0][1] - board.score(participant), percentile
 
 
 def streak(state: State, participant: int) -> int:
@@ -129,6 +207,22 @@ def open_question(
         end_ms=sheet.end_ms,
         remaining_ms=max(sheet.end_ms - max(clock_ms, sheet.start_ms), 0),
         answered=participant is not None and participant in sheet,
+    )
+
+
+def reveal(state: State) -> Reveal | None:
+    """Return the closed question until the next one, also while that is paused."""
+    question, sheet = state.question, state.sheet
+    if state.active_phase is not Phase.REVEAL or question is None or sheet is None:
+        return None
+    return Reveal(
+        question=question,
+        index=state.current,
+        total=len(state.quiz.questions),
+        start_ms=sheet.start_ms,
+        end_ms=sheet.end_ms,
+        distribution=tuple(sheet.distribution(len(question.distribution_labels))),
+        answered=sheet.answered,
     )
 
 

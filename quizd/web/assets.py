@@ -11,6 +11,9 @@ told apart by lines, so a text in a module must not span lines.
 Style sheets that a style sheet imports by ``@import "…"`` are put in its place: they
 are parts for the sake of readers.
 
+A script that a page wants before all else is put into the page, where it costs no
+round trip; the page's policy names it by its hash, ``Asset.inline``.
+
 What counts as a reference: a relative path in ``from "…"``, ``import "…"`` and
 ``import("…")`` of a module, in ``url("…")`` of a style sheet, and in ``href`` and
 ``src`` of a page.
@@ -18,6 +21,7 @@ What counts as a reference: a relative path in ``from "…"``, ``import "…"`` 
 
 import gzip
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -39,6 +43,7 @@ MEDIA_TYPES = {
 _IMPORT = re.compile(r'(\bfrom\s*|\bimport\s*|\bimport\(\s*)"(\.{1,2}/[^"]+)"')
 _URL = re.compile(r'(\burl\()"(\.{1,2}/[^"]+)"')
 _PART = re.compile(r'@import "(\./[^"]+)";\n')
+_INLINE = re.compile(r'<script src="\./([^"]+)"></script>')
 _LINK = re.compile(r'(\b(?:href|src)=)"(\.{1,2}/[^"]+)"')
 _COMMENTS = {
     ".js": re.compile(r"^[ \t]*(//.*|/\*\*(.|\n)*?\*/[ \t]*)\n", re.MULTILINE),
@@ -58,7 +63,8 @@ class Asset:
     """A file as it is sent. ``gzipped`` is ``body`` compressed.
 
     ``imports`` are the names of the modules that it needs before it can run, itself
-    not included; what it imports later is not among them.
+    not included; what it imports later is not among them. ``inline`` are the scripts
+    in a page as its policy names them (CSP 3, section 2.3.1: ``'sha256-…'``).
     """
 
     name: str
@@ -68,6 +74,7 @@ class Asset:
     gzipped: bytes
     digest: str
     imports: tuple[str, ...]
+    inline: tuple[str, ...]
 
 
 class Web:
@@ -114,6 +121,7 @@ class Web:
     def _made(self, name: str) -> Asset:
         path = PurePosixPath(name)
         imports: dict[str, None] = {}
+        inline: list[str] = []
 
         def linked(found: re.Match[str]) -> str:
             target = normpath(str(path.parent / found[2]))
@@ -122,9 +130,14 @@ class Web:
                 imports[target] = None
             return f'{found[1]}"{asset.url}"'
 
+        def placed(found: re.Match[str]) -> str:
+            script = self.asset(normpath(str(path.parent / found[1]))).body
+            inline.append(f"'sha256-{b64encode(sha256(script).digest()).decode()}'")
+            return f"<script>{script.decode()}</script>"
+
         text = bare(self._whole(name), path.suffix)
         if path.suffix == ".html":
-            text = _PRELOAD.sub(self._preloads(), text)
+            text = _PRELOAD.sub(self._preloads(), _INLINE.sub(placed, text))
         pattern = _REFERENCES.get(path.suffix)
         body = (pattern.sub(linked, text) if pattern else text).encode()
         digest = sha256(body).hexdigest()[:HASH_CHARS]
@@ -136,6 +149,7 @@ class Web:
             gzipped=gzip.compress(body, 9, mtime=0),
             digest=digest,
             imports=tuple(imports),
+            inline=tuple(inline),
         )
 
     def _whole(self, name: str) -> str:

@@ -1,6 +1,7 @@
 // Before anything is drawn: the colours and the language that were chosen. This is no
-// module, so that it runs in time; it is as small as can be for the same reason.
-// The texts are sent for here, as modules would get to know of them one round trip later.
+// module and stands in the page itself, so that it runs in time; it is as small as can
+// be for the same reason. The texts are sent for here, as modules would get to know of
+// them two round trips later.
 (function () {
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");

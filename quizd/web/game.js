@@ -5,7 +5,6 @@ import { t } from "./lib/i18n.js";
 import { QuizClient } from "./quizd.js";
 import { ending } from "./views/ending.js";
 import { notice, place } from "./views/notice.js";
-import { standing } from "./views/outcome.js";
 import { question } from "./views/question.js";
 import { countdown, lobby } from "./views/waiting.js";
 
@@ -30,11 +29,6 @@ class Game {
     page.stage.addEventListener("qd-retry", () => this.client.retry());
   }
 
-  /** The quiz's title, "" while it is not known. */
-  get title() {
-    return this.client.ticket?.title ?? "";
-  }
-
   /** Put the game on the stage. */
   begin() {
     const line = status();
@@ -42,7 +36,6 @@ class Game {
     line.watch(this.client);
     this.#page.foot.replaceChildren(place({ client: this.client }));
     this.#address();
-    this.#name();
     this.#soon();
   }
 
@@ -60,12 +53,12 @@ class Game {
     const [make, key] = due(this.client);
     if (key !== this.#key) {
       this.#key = key;
-      this.#view = make({ client: this.client, game: this });
+      this.#view = make({ client: this.client });
       this.#page.show(this.#view);
     }
     this.#view.update(this.client.picture);
     this.#page.foot.hidden = !shows(this.client);
-    document.title = heading(this.client, this.title);
+    document.title = heading(this.client);
   }
 
   /** Have a reload come back to this quiz. */
@@ -73,18 +66,6 @@ class Game {
     const { ticket, picture } = this.client;
     const address = ticket.address ?? picture.pin ?? ticket.quizId;
     history.replaceState(null, "", `/play/${encodeURIComponent(address)}`);
-  }
-
-  /** Look the quiz's title up, which tickets and pictures do not have. */
-  async #name() {
-    const { quizId, title } = this.client.ticket;
-    if (title) return;
-    const lines = await this.client.rest.joinable(200).catch(() => []);
-    const line = lines.find((one) => one.quizId === quizId);
-    if (!line) return;
-    this.client.ticket.title = line.title;
-    this.#key = this.#key === "lobby" ? "" : this.#key;
-    this.#soon();
   }
 
   /** Leave the quiz and go back to the way in. */
@@ -103,9 +84,8 @@ function due({ state, info, picture }) {
   if (phase === "lobby") return [lobby, "lobby"];
   if (phase === "starting") return [countdown, "countdown"];
   const { question: shown, epoch } = picture;
-  const asked = shown && (picture.open || picture.reveal);
-  if (asked) return [question, `question ${epoch} ${shown.questionId}`];
-  return [standing, "standing"];
+  if (!shown) return [notice, "connecting"]; // what a server of long ago tells
+  return [question, `question ${epoch} ${shown.questionId}`];
 }
 
 function shows({ state, picture }) {
@@ -113,11 +93,12 @@ function shows({ state, picture }) {
   return inside && state !== "ended" && state !== "failed";
 }
 
-function heading({ picture }, title) {
-  const { question: shown, phase } = picture;
+function heading({ picture }) {
+  const { question: shown, phase, title } = picture;
   const name = title || "quizd";
   if (phase !== "question" || !shown) return name;
-  return `${t("question.of", { number: shown.index + 1, total: shown.total })} · ${name}`;
+  const { index, total } = shown;
+  return `${t("question.of", { number: index + 1, total })} · ${name}`;
 }
 
 function gameOn(page) {
@@ -126,7 +107,7 @@ function gameOn(page) {
 }
 
 /** Join *quiz* as *name* and play; throws why not. */
-export async function enter(page, quiz, name, { key, title, tell }) {
+export async function enter(page, quiz, name, { key, tell }) {
   const game = gameOn(page);
   const { client } = game;
   const told = () =>
@@ -137,7 +118,7 @@ export async function enter(page, quiz, name, { key, title, tell }) {
   } finally {
     client.removeEventListener("change", told);
   }
-  Object.assign(client.ticket, { address: quiz, title });
+  client.ticket.address = quiz;
   game.begin();
 }
 

@@ -24,8 +24,8 @@ const FORGET_AFTER = new Set(["removed", "unauthorized", "session_not_found", "o
 const FATAL = { 401: "unauthorized", 403: "removed", 404: "session_not_found" };
 
 /**
- * A participant, or a host. Fires `change` after any change and `message`, whose `detail`
- * is the message, for whatever the server says.
+ * A participant, or a host. Fires `change` after any change and `message`, whose
+ * `detail` is the message, for whatever the server says.
  */
 export class QuizClient extends EventTarget {
   state = "idle";
@@ -47,7 +47,7 @@ export class QuizClient extends EventTarget {
   #answering;
   #poller;
 
-  /** *options*: any of DEFAULTS, `base` (an origin) and `storage` (as sessionStorage). */
+  /** *options*: any of DEFAULTS, `base`, an origin, and `storage`, a Storage. */
   constructor(options = {}) {
     super();
     this.#options = { base: globalThis.location?.origin, ...DEFAULTS, ...options };

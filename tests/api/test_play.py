@@ -136,6 +136,44 @@ async def test_the_picture_has_the_open_question(stage: Stage) -> None:
     assert question["answered"] is True
 
 
+async def test_the_picture_has_the_right_answer_from_the_close_on(
+    stage: Stage,
+) -> None:
+    """Not a moment before; with what it came to for oneself, a host apart."""
+    session = await stage.open()
+    ann = await stage.join()
+    idle = bearer((await stage.join("Idle"))["token"])
+    await stage.ask_first_question(session)
+    await stage.answer(ann, "yes")
+    for headers in (bearer(ann["token"]), idle, session.host):
+        assert "reveal" not in await _read(stage, "state", headers)
+    await stage.lead(session, "next")
+    reveal = (await _read(stage, "state", bearer(ann["token"])))["reveal"]
+    assert reveal["correctOptions"] == ["yes"]
+    assert reveal["explanation"] == "Yes it is."
+    assert reveal["distribution"][0] == {"option": "yes", "count": 1}
+    assert (reveal["answered"], reveal["question"]["answered"]) == (1, True)
+    assert (reveal["you"]["points"], reveal["you"]["rank"]) == (1000, 1)
+    reveal = (await _read(stage, "state", idle))["reveal"]
+    assert reveal["question"]["answered"] is False
+    assert (reveal["you"]["correct"], reveal["you"]["gapToNext"]) == (False, 1000)
+    shown = (await _read(stage, "state", session.host))["reveal"]
+    assert "you" not in shown
+    assert shown["question"]["text"] == "Number 1?"
+    await stage.lead(session, "next")
+    assert "reveal" not in await _read(stage, "state", session.host)
+
+
+async def test_the_picture_has_title_and_lock(stage: Stage) -> None:
+    """For players and hosts alike."""
+    session = await stage.open()
+    headers = bearer((await stage.join())["token"])
+    before = await _read(stage, "state", headers)
+    assert (before["title"], before["locked"]) == ("Yes or no", False)
+    await stage.lead(session, "lock")
+    assert (await _read(stage, "state", session.host))["locked"] is True
+
+
 async def test_after_the_end_the_result_can_be_read(stage: Stage) -> None:
     """Picture and leaderboard stay for a while."""
     session = await stage.open()

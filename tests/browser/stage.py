@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import httpx
 from playwright.async_api import (
     Browser,
     BrowserContext,
@@ -17,6 +19,7 @@ from playwright.async_api import (
 )
 
 from tests.support.server import Server
+from tests.support.socket_player import Player as SocketPlayer
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 LAPTOP: ViewportSize = {"width": 1366, "height": 768}
@@ -141,6 +144,11 @@ class Session:
             reply: dict[str, Any] = answer.json()
             return reply
 
+    async def end(self) -> None:
+        """End it, unless it is over already."""
+        async with self.server.api(self.opened["hostToken"]) as api:
+            await api.post(f"/quizzes/{self.quiz_id}/end")
+
     async def participants(self) -> dict[str, str]:
         """Return the participants' ids by their names."""
         async with self.server.api(self.opened["hostToken"]) as api:
@@ -192,6 +200,8 @@ class Stage:
         self.browser = browser
         self.watch = Watch(urlsplit(server.url).netloc)
         self.contexts: list[BrowserContext] = []
+        self.sessions: list[Session] = []
+        self._lines = AsyncExitStack()
 
     async def open(self, **settings: object) -> Session:
         """Open a session of the usual quiz."""
@@ -199,7 +209,9 @@ class Stage:
 
     async def open_quiz(self, definition: Mapping[str, Any]) -> Session:
         """Open a session of *definition*."""
-        return Session(self.server, await self.server.open_quiz(definition))
+        session = Session(self.server, await self.server.open_quiz(definition))
+        self.sessions.append(session)
+        return session
 
     async def context(self, **options: Any) -> BrowserContext:  # noqa: ANN401
         """Return a browser of somebody's own: storage and all."""
@@ -224,7 +236,18 @@ class Stage:
             await player.sees_heading(f"You’re in, {player.name}!")
         return players
 
+    async def idle(self, session: Session) -> None:
+        """Have somebody there who never answers, so that questions stay open."""
+        ticket = await self.server.join(session.pin, "Idle")
+        await self._lines.enter_async_context(SocketPlayer.of(ticket))
+
     async def close(self) -> None:
-        """Close every browser that was opened."""
+        """Close every page, and end every session; have a killed server back."""
         for context in self.contexts:
             await context.close()
+        await self._lines.aclose()
+        try:
+            for session in self.sessions:
+                await session.end()
+        except httpx.ConnectError:
+            await self.server.start()

@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import expect
 
-from tests.browser.host_page import host_page, leading, link
+from tests.browser.host_page import Host, host_page, leading, link
 from tests.browser.stage import Stage
 
 NO_SOCKET = "() => { delete globalThis.WebSocket; }"
@@ -12,9 +12,12 @@ REFUSED = "WebSocket connection|ERR_CONNECTION_REFUSED|Failed to load resource"
 
 
 async def test_a_reload_comes_back_to_where_it_was(stage: Stage) -> None:
-    """In a question, at its reveal with the answers, and at the end."""
+    """In a question; at its reveal with answers, gains and lock; and at the end.
+
+    A device that comes then is shown the same, but for what has moved on the board.
+    """
     session = await stage.open()
-    ann, _ = await stage.joined(session, "Ann", "Idle")
+    ann, idle = await stage.joined(session, "Ann", "Idle")
     host = await leading(stage, session)
     await host.presses("Start")
     await ann.picks("mice")
@@ -23,14 +26,30 @@ async def test_a_reload_comes_back_to_where_it_was(stage: Stage) -> None:
     await host.sees_heading("One hungry mouse")
     await host.sees("1of 2 answered")
     await host.presses("Close question")
-    await host.sees("Mouse → mice")
+    await host.presses("Next question")
+    await host.presses("Lock")
+    await idle.picks("False")
+    await host.presses("Close question")
+    stayed = await _settled(host, "1 place up")
+    assert "+2,000" in stayed
     await host.page.reload()
-    await expect(host.line("mice")).to_have_class(re.compile("right"))
+    assert await _settled(host, "1 place up") == stayed
+    await host.page.evaluate("sessionStorage.removeItem('quizd.host')")
+    second = await leading(stage, session)
+    seen = await _settled(second, "2,000")
+    assert seen == stayed.replace("1 1 place up +2,000 ", "")
     await host.presses("End")
     await host.presses("End the quiz")
     await host.sees_heading("The winners")
     await host.page.reload()
     await host.sees_heading("The winners")
+
+
+async def _settled(host: Host, text: str) -> str:
+    """Return all that the page says at a reveal, once its board has *text*."""
+    await expect(host.page.locator(".ranks")).to_contain_text(text)
+    shown = await host.page.locator("#page").inner_text()
+    return " ".join(shown.split())
 
 
 async def test_a_killed_server_is_waited_for(stage: Stage) -> None:
@@ -73,6 +92,9 @@ async def test_a_network_without_sockets_is_led_by_requests(stage: Stage) -> Non
     await host.sees_heading("One hungry mouse")
     await expect(host.page.locator(".answered")).to_be_hidden()
     await host.presses("Close question")
-    await host.sees_heading("Leaderboard")
-    await host.presses("Go on")
+    await expect(host.line("mice")).to_have_class(re.compile("right"))
+    await host.sees("Mouse → mice")
+    await host.presses("Lock")
+    await host.sees("Locked")
+    await host.presses("Next question")
     await host.sees_heading("The plural of")

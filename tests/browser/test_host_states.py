@@ -64,7 +64,7 @@ async def _way_in(stage: Stage, look: Inspection) -> tuple[Session, Host]:
     await host.sees_heading("English in five minutes")
     await look.look(host.page, "host-lobby-empty")
     # Whoever has a line and does not answer keeps the questions open.
-    await stage.joined(session, "Idle")
+    await stage.idle(session)
     return session, host
 
 

@@ -63,6 +63,28 @@ async def test_a_join_that_got_lost_is_tried_again(stage: Stage) -> None:
     assert list(await session.participants()) == ["Ann"]
 
 
+async def test_joining_in_vain_has_an_end(stage: Stage) -> None:
+    """After three tries the page says what is wrong, and the form is still there."""
+    stage.watch.forgiven = REFUSED
+    session = await stage.open()
+    ann = await stage.player()
+    tries = 0
+
+    async def lose(route: Route) -> None:
+        nonlocal tries
+        tries += 1
+        await route.abort()
+
+    await ann.page.route("**/join", lose)
+    await ann.join(session.pin, "Ann")
+    await ann.sees("No answer. Try 3 of 3 …")
+    await ann.sees("The server can't be reached.")
+    assert tries == 3
+    await ann.page.unroute("**/join")
+    await ann.page.get_by_role("button", name="Join", exact=True).click()
+    await ann.sees_heading("You’re in, Ann!")
+
+
 async def test_a_wrong_device_clock_changes_nothing(stage: Stage) -> None:
     """Time is the server's: the question is shown at once, with all of its time."""
     session = await stage.open()
@@ -80,7 +102,8 @@ async def test_an_answer_that_only_the_server_knows_is_shown_as_given(
 ) -> None:
     """A reload that lost what was kept says that there is an answer, and takes none."""
     session = await stage.open()
-    ann, _ = await stage.joined(session, "Ann", "Idle")
+    (ann,) = await stage.joined(session, "Ann")
+    await stage.idle(session)
     await session.lead("start")
     await ann.picks("mice")
     await ann.result()
@@ -102,7 +125,8 @@ async def test_a_killed_server_is_waited_for(stage: Stage) -> None:
     """The page says so, tries again by itself, and goes on where it was."""
     stage.watch.forgiven = REFUSED
     session = await stage.open()
-    ann, _ = await stage.joined(session, "Ann", "Idle")
+    (ann,) = await stage.joined(session, "Ann")
+    await stage.idle(session)
     await session.lead("start")
     await ann.sees_heading("One hungry mouse")
     await stage.server.kill()
@@ -160,7 +184,8 @@ async def test_a_network_without_sockets_is_played_by_requests(stage: Stage) -> 
     await ann.picks("mice")
     assert await ann.result() == "Right!"
     await session.lead("next")
-    await ann.sees_heading("So far")
+    await ann.sees("Mouse → mice")
+    await expect(ann.page.locator(".option.right")).to_contain_text("mice")
     await ann.sees("1st")
     await session.lead("next")
     await ann.sees_heading("The plural of")

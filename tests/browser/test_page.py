@@ -5,14 +5,16 @@ from typing import Any
 
 from playwright.async_api import CDPSession, Page, expect
 
+from tests.browser.host_page import leading
 from tests.browser.inspection import Inspection
-from tests.browser.stage import LAPTOP, Stage
+from tests.browser.quiet import best_of_some
+from tests.browser.stage import LAPTOP, Stage, quiz
 
 BUDGET_BYTES = 60_000
 USABLE_MS = 1000
-MARGIN = 0.8
 
-# What browsers' own tools call "Slow 4G", and a phone of the lower middle class.
+# What browsers' own tools call "Slow 4G", each request being 150 ms under way at least,
+# and a phone of the lower middle class: a quarter of this machine's speed.
 SLOW_4G = {
     "offline": False,
     "latency": 150,
@@ -24,12 +26,23 @@ SLOW_CPU = 4
 READY = """() => new Promise((resolve) => {
   const look = () => {
     const button = document.querySelector("qd-join button[type=submit]");
-    if (!button) { requestAnimationFrame(look); return; }
-    const [page] = performance.getEntriesByType("navigation");
-    resolve([performance.now() - page.domContentLoadedEventStart, performance.now()]);
+    if (button) resolve(performance.now());
+    else requestAnimationFrame(look);
   };
   look();
 })"""
+
+
+FOCUSED = """() => {
+  const { activeElement: one } = document;
+  const { outlineStyle, outlineWidth } = getComputedStyle(one);
+  const seen = outlineStyle !== "none" && Number.parseFloat(outlineWidth) >= 2;
+  const name = one.ariaLabel ?? one.labels?.[0]?.textContent ?? one.textContent;
+  return seen ? name.trim() : `${name}, unseen`;
+}"""
+MOVING = """() => document.getAnimations()
+  .filter((one) => one.effect.getComputedTiming().endTime > 10)
+  .map((one) => one.animationName ?? one.transitionProperty ?? "slide")"""
 
 
 class Wire:
@@ -94,16 +107,63 @@ async def test_a_second_visit_costs_next_to_nothing(stage: Stage) -> None:
 
 
 async def test_a_slow_phone_can_join_soon(stage: Stage) -> None:
-    """From the parsed document to a form that works, on a slow line and processor."""
-    ann = await stage.player()
-    cdp = await ann.page.context.new_cdp_session(ann.page)
-    await cdp.send("Network.enable")
-    await cdp.send("Network.emulateNetworkConditions", SLOW_4G)
-    await cdp.send("Emulation.setCPUThrottlingRate", {"rate": SLOW_CPU})
-    await ann.page.goto("/", wait_until="commit")
-    after_parsing_ms, after_all_ms = await ann.page.evaluate(READY)
-    print(f"ready {after_parsing_ms:.0f} ms after parsing, {after_all_ms:.0f} in all")
-    assert after_parsing_ms < USABLE_MS * MARGIN
+    """From the tap on the link to a form that works, with nothing kept before."""
+
+    async def open_it() -> float:
+        ann = await stage.player()
+        cdp = await ann.page.context.new_cdp_session(ann.page)
+        await cdp.send("Network.enable")
+        await cdp.send("Network.emulateNetworkConditions", SLOW_4G)
+        await cdp.send("Emulation.setCPUThrottlingRate", {"rate": SLOW_CPU})
+        await ann.page.goto("/", wait_until="commit")
+        ready_ms: float = await ann.page.evaluate(READY)
+        await ann.page.close()
+        return ready_ms
+
+    await best_of_some(open_it, lambda ready_ms: ready_ms <= USABLE_MS)
+
+
+async def _tabbed(page: Page, times: int) -> list[str]:
+    """Return what the tabulator goes to, from where the focus is."""
+    names = []
+    for _ in range(times):
+        await page.keyboard.press("Tab")
+        names.append(await page.evaluate(FOCUSED))
+    return names
+
+
+async def test_the_tabulator_goes_where_the_eye_goes(stage: Stage) -> None:
+    """To all that can be used, in the order in which it is read, and visibly."""
+    session = await stage.open_quiz({**quiz(), "title": "Tabs"})
+    ann = await stage.player(viewport=LAPTOP)
+    await ann.page.goto("/")
+    await ann.sees("Tabs")
+    way_in = ["quizd", "Settings", "PIN", "Your name", "Join"]
+    assert await _tabbed(ann.page, 5) == way_in
+    host = await leading(stage, session)
+    await expect(host.page.get_by_role("heading", name="Tabs")).to_be_focused()
+    desk = ["Start", "Lock", "Players", "Devices", "Full screen", "Keys", "End"]
+    assert await _tabbed(host.page, 7) == desk
+
+
+async def test_less_motion_is_no_motion(stage: Stage) -> None:
+    """Nothing moves, falls or slides for who asked the system for that."""
+    session = await stage.open()
+    ann = await stage.player(reduced_motion="reduce")
+    await ann.join(session.pin, "Ann")
+    await ann.sees_heading("You’re in, Ann!")
+    host = await leading(stage, session, reduced_motion="reduce")
+    await host.sees("Ann")
+    await session.lead("start")
+    await ann.picks("mice")
+    await host.sees("Mouse → mice")
+    await session.lead("end")
+    await ann.sees_heading("That’s it!")
+    await host.sees_heading("The winners")
+    for page in (ann.page, host.page):
+        moving = await page.evaluate(MOVING)
+        assert moving == []
+        await expect(page.locator(".confetti")).to_be_hidden()
 
 
 async def test_languages_follow_the_browser_and_the_switch(stage: Stage) -> None:

@@ -70,10 +70,10 @@ async def test_two_players_play_a_whole_quiz(stage: Stage) -> None:
 
 async def test_the_list_leads_into_a_quiz(stage: Stage) -> None:
     """Nobody needs a PIN for what is listed as open."""
-    await stage.open()
+    await stage.open_quiz({**quiz(), "title": "French in ten minutes"})
     ann = await stage.player()
     await ann.page.goto("/")
-    await ann.page.get_by_role("button", name=re.compile("English in five")).click()
+    await ann.page.get_by_role("button", name=re.compile("French in ten")).click()
     await expect(ann.page.get_by_label("Your name")).to_be_focused()
     await ann.page.keyboard.type("Ann")
     await ann.page.keyboard.press("Enter")
@@ -101,7 +101,8 @@ async def test_a_pin_is_typed_with_blanks_or_without(stage: Stage) -> None:
 async def test_keys_choose_options(stage: Stage) -> None:
     """Digits and letters choose, Enter sends, and a switch turns the keys off."""
     session = await stage.open_quiz(quiz(NOUNS, MICE, SHEEP))
-    ann, _ = await stage.joined(session, "Ann", "Idle")
+    (ann,) = await stage.joined(session, "Ann")
+    await stage.idle(session)
     keyboard = ann.page.keyboard
     await session.lead("start")
     await ann.sees_heading("Which of these words")
@@ -132,7 +133,8 @@ async def test_keys_choose_options(stage: Stage) -> None:
 async def test_a_pause_stops_clock_and_answers(stage: Stage) -> None:
     """Nothing is taken while it lasts; afterwards it goes on where it was."""
     session = await stage.open()
-    ann, _ = await stage.joined(session, "Ann", "Idle")
+    (ann,) = await stage.joined(session, "Ann")
+    await stage.idle(session)
     await session.lead("start")
     await ann.sees_heading("One hungry mouse")
     await session.lead("pause")
@@ -149,7 +151,8 @@ async def test_a_pause_stops_clock_and_answers(stage: Stage) -> None:
 async def test_feedback_may_come_at_the_close_only(stage: Stage) -> None:
     """Until then one is told no more than that the answer is in."""
     session = await stage.open(feedback="on_close")
-    ann, _ = await stage.joined(session, "Ann", "Idle")
+    (ann,) = await stage.joined(session, "Ann")
+    await stage.idle(session)
     await session.lead("start")
     await ann.picks("mice")
     assert await ann.result() == "Your answer is in."

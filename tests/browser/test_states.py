@@ -47,7 +47,7 @@ async def _way_in(stage: Stage, look: Inspection) -> tuple[Session, Player, Play
     await ann.join(session.pin, "Ann")
     await bob.join(session.pin, "Bob")
     # Whoever does not answer keeps the questions open.
-    await (await stage.player()).join(session.pin, "Idle")
+    await stage.idle(session)
     for name in NAMES[2:]:
         await session.server.join(session.pin, name)
     await ann.sees("8 players")
@@ -119,8 +119,8 @@ async def test_no_state_of_a_quiz_breaks_a_rule(
     await _first_reveal(look, session, ann, bob)
     late = await stage.player()
     await late.join(session.pin, "Late")
-    await late.sees_heading("So far")
-    await look.look(late.page, "standing")
+    await late.sees("No answer this time.")
+    await look.look(late.page, "reveal-late")
     people = await session.participants()
     await session.lead("kick", participantId=people["Late"])
     await late.sees_heading("You were removed")

@@ -36,8 +36,8 @@ export function address(ticket, picture, { base, tokenIn }) {
 
 /**
  * A connection. `onMessage(message)` hears every message; `onEnd(code)` hears once that
- * it is over. A heartbeat without an answer counts as an end: pings are not for pages to
- * see.
+ * it is over. A heartbeat without an answer counts as an end: pings are not for pages
+ * to see.
  */
 export class Visit {
   /** When the first welcome came, by `stamp`; null before it. */

@@ -14,9 +14,11 @@ export class Gap extends Error {
 export const NOTHING = Object.freeze({
   epoch: null,
   seq: null,
+  title: "", // the quiz's
   phase: "lobby",
   before: "lobby", // the phase that a pause has interrupted
   participants: 0,
+  locked: false, // whether nobody can join
   newcomers: [], // the latest names, the newest first
   you: null,
   startsAtMs: null,
@@ -70,28 +72,29 @@ export function question(payload) {
 
 const CHANGES = {
   welcome: (payload, last) => {
-    const shown = payload.question ? question(payload.question) : null;
-    // Nothing was missed, so what a welcome does not tell is still as it was.
-    const same = payload.epoch === last.epoch && payload.seq === last.seq;
-    const kept = same ? last.question : null;
-    const phase = payload.phase;
+    const { phase, epoch, seq, reveal } = payload;
+    const asked = payload.question ?? reveal?.question;
+    const shown = asked ? question(asked) : null;
+    const same = epoch === last.epoch && seq === last.seq;
     return {
-      epoch: payload.epoch,
-      seq: payload.seq,
+      epoch,
+      seq,
       versions: {},
       sessionId: payload.sessionId,
       quizId: payload.quizId,
       pin: payload.pin ?? null,
+      title: payload.title ?? "",
       phase,
-      before: phase === "paused" ? beforePause(payload, last, same) : phase,
+      before: phase === "paused" ? interrupted(payload) : phase,
       participants: payload.participants,
+      locked: payload.locked ?? false,
       you: payload.you,
       startsAtMs: payload.startsAt ? Date.parse(payload.startsAt) : null,
-      question: shown ?? kept,
-      open: shown !== null,
-      answer: answerTo(shown ?? kept, last.answer),
-      reveal: same && !shown ? last.reveal : null,
-      leaderboard: payload.leaderboard ?? [],
+      question: shown,
+      open: Boolean(payload.question),
+      answer: answerTo(shown, last.answer),
+      reveal: same && last.reveal ? last.reveal : closed(reveal),
+      leaderboard: unless(last.leaderboard, payload.leaderboard ?? []),
     };
   },
   participants_changed: (payload, last) => ({
@@ -147,7 +150,11 @@ const CHANGES = {
     leaderboard: payload.finalLeaderboard,
     you: moved(last.you, payload.you),
   }),
-  host_state: (payload) => ({ host: payload, participants: payload.participants }),
+  host_state: (payload, last) => ({
+    host: payload,
+    participants: payload.participants,
+    locked: payload.locked ?? last.locked,
+  }),
 };
 
 function board(payload, last) {
@@ -166,10 +173,21 @@ function answerTo(shown, answer) {
 }
 
 /** A welcome does not say what a pause has interrupted, but it shows. */
-function beforePause(payload, last, same) {
-  if (payload.question) return "question";
-  if (same && last.phase === "paused") return last.before;
-  return payload.leaderboard ? "reveal" : "starting";
+function interrupted({ question: asked, reveal }) {
+  if (asked) return "question";
+  return reveal ? "reveal" : "starting";
+}
+
+/** Return a welcome's reveal as `question_closed` tells it; null for none. */
+function closed(told) {
+  if (!told) return null;
+  const { question: asked, ...truth } = told;
+  return { questionId: asked.questionId, ...truth };
+}
+
+/** Return *before* where *now* is the same, so that nobody draws it again. */
+function unless(before, now) {
+  return JSON.stringify(before) === JSON.stringify(now) ? before : now;
 }
 
 /** Return the question with what is left of it at *atMs*, when its clock stopped. */

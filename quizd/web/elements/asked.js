@@ -1,4 +1,4 @@
-// What a question is shown with: its clock, and its picture, sound or film.
+// What a question is shown with: its start, its clock, and its picture, sound or film.
 
 import { View, element, fill, h } from "../lib/dom.js";
 import { t } from "../lib/i18n.js";
@@ -73,6 +73,55 @@ function minutes(seconds) {
 }
 
 export const clock = element("qd-clock", Clock);
+
+/**
+ * The base of the views of a question, players' and hosts': whoever extends it has
+ * `open(question)`, which draws it, and calls the rest with every picture.
+ */
+export class Asking extends View {
+  client;
+  clock = clock();
+  /** Whether the question is drawn: it comes a little before it starts. */
+  opened = false;
+  // What is followed already: beginning anew would begin its motion anew.
+  #ran = "";
+  #due = "";
+
+  /** Draw the question at its start, the same instant for all. */
+  followStart({ question, phase, reveal, open }) {
+    const key = `${phase} ${question.startMs}`;
+    if (this.opened || key === this.#due) return;
+    this.#due = key;
+    this.stopTimers();
+    const waitMs = question.startMs - this.client.now();
+    if (waitMs <= 0 || reveal || !open) this.#open(question);
+    else if (phase !== "paused") {
+      this.after(waitMs, () => {
+        this.#open(question);
+        this.update(this.client.picture);
+      });
+    }
+  }
+
+  #open(question) {
+    this.opened = true;
+    this.open(question);
+  }
+
+  /** Have the clock go, stand or go away. */
+  followClock({ question, phase, open }) {
+    const { startMs, endMs, remainingMs } = question;
+    const key = `${phase} ${open} ${startMs} ${endMs}`;
+    if (key === this.#ran) return;
+    this.#ran = key;
+    const totalMs = endMs - startMs;
+    if (!open) {
+      this.clock.stopTimers();
+      this.clock.hidden = true;
+    } else if (phase === "paused") this.clock.freeze(remainingMs ?? totalMs, totalMs);
+    else this.clock.run({ startMs, endMs, now: () => this.client.now() });
+  }
+}
 
 /** Return the element for *media* (`{kind, url, alt}`), or null for none. */
 export function media(given) {

@@ -19,8 +19,9 @@ class Board extends View {
   }
 }
 
-function row({ participantId, participantName, score, rank }, own) {
-  const mine = participantId === own;
+function row(line, own) {
+  const { score, rank } = line;
+  const mine = line.participantId === own;
   return h(
     "li.board-line",
     { class: mine ? "mine" : "" },
@@ -28,36 +29,54 @@ function row({ participantId, participantName, score, rank }, own) {
     h(
       "span.board-name",
       {},
-      h("span.clip", { dir: "auto" }, participantName || participantId),
+      h("span.clip", { dir: "auto" }, nameOf(line)),
       mine ? h("span.tag", {}, t("board.you")) : null,
     ),
     h("span.board-score", {}, number(score)),
   );
 }
 
+const PLACES = [1, 2, 3];
+const NAMES_MAX = 3;
+
+/** Return the lines of each of the ranks 1 to 3 that somebody has, by points. */
+export function placed(lines) {
+  return PLACES.map((place) =>
+    lines.filter(({ rank, score }) => rank === place && score > 0),
+  ).filter(({ length }) => length > 0);
+}
+
 class Podium extends View {
-  /** Show the lines of the ranks 1 to 3 on steps; several may share one. */
+  /** Show who has come first to third on steps; who shares a rank shares a step. */
   show(lines, own = null) {
     this.classList.add("podium");
-    const first = lines.filter((line) => line.rank <= 3).slice(0, 3);
     fill(
       this,
       h(
         "ol.podium-steps",
         {},
-        first.map((line) => step(line, own)),
+        placed(lines).map((together) => step(together, own)),
       ),
     );
   }
 }
 
-function step({ participantId, participantName, score, rank }, own) {
-  const mine = participantId === own;
+function step(together, own) {
+  const [{ rank, score }] = together;
+  // One's own name is among those there is room for.
+  const isOwn = ({ participantId }) => Number(participantId === own);
+  const first = [...together].sort((one, other) => isOwn(other) - isOwn(one));
+  const left = together.length - NAMES_MAX;
   return h(
-    "li.podium-step",
-    { class: `place-${rank} ${mine ? "mine" : ""}` },
-    h("span.podium-name", { dir: "auto" }, participantName || participantId),
-    mine ? h("span.tag", {}, t("board.you")) : null,
+    `li.podium-step.place-${rank}`,
+    {},
+    first
+      .slice(0, NAMES_MAX)
+      .map((line) => [
+        h("span.podium-name", { dir: "auto" }, nameOf(line)),
+        isOwn(line) ? h("span.tag", {}, t("board.you")) : null,
+      ]),
+    left > 0 ? h("span.podium-score", {}, t("lobby.more", { count: left })) : null,
     h("span.podium-score", {}, t("points", { count: score })),
     h(
       "span.podium-block",
@@ -66,6 +85,11 @@ function step({ participantId, participantName, score, rank }, own) {
       h("span.podium-rank", {}, t("ordinal", { rank })),
     ),
   );
+}
+
+/** Return what to call a participant. */
+export function nameOf({ participantName, participantId }) {
+  return participantName || participantId;
 }
 
 export const board = element("qd-board", Board);

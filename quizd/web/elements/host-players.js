@@ -3,6 +3,7 @@
 import { View, element, fill, h } from "../lib/dom.js";
 import { number, t } from "../lib/i18n.js";
 import { announce } from "../lib/page.js";
+import { nameOf } from "./board.js";
 import { choices, closer, sheet } from "./host-dialogs.js";
 import { hostIcon } from "./host-icons.js";
 import { everybody, rows } from "./host-rows.js";
@@ -149,10 +150,6 @@ class Players extends View {
     this.#asking(false);
     this.#draw();
   }
-}
-
-function nameOf({ participantName, participantId }) {
-  return participantName || participantId;
 }
 
 const players = element("qd-host-players", Players);

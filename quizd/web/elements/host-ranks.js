@@ -84,25 +84,30 @@ class Row {
   show({ participantId, participantName, score, rank }, earlier) {
     const gain = earlier ? score - earlier.score : 0;
     const up = earlier ? earlier.rank - rank : 0;
-    const now = JSON.stringify([rank, score, gain, up, t("board.rank")]);
+    const now = JSON.stringify([rank, score, gain, up, !earlier, t("board.rank")]);
     if (now === this.#shown) return;
     this.#shown = now;
     this.element.classList.toggle("first", rank === 1 && score > 0);
     fill(this.#rank, h("span.sr", {}, `${t("board.rank")} `), number(rank));
     this.#name.textContent = participantName || participantId;
-    fill(
-      this.#moved,
-      up > 0
-        ? [
-            icon("up"),
-            h("span", { "aria-hidden": "true" }, number(up)),
-            h("span.sr", {}, t("host.board.up", { count: up })),
-          ]
-        : null,
-    );
+    fill(this.#moved, earlier ? climbed(up) : arrived());
     this.#gain.textContent = gain > 0 ? `+${number(gain)}` : "";
     this.#score.textContent = number(score);
   }
+}
+
+function climbed(places) {
+  if (places <= 0) return null;
+  return [
+    icon("up"),
+    h("span", { "aria-hidden": "true" }, number(places)),
+    h("span.sr", {}, t("host.board.up", { count: places })),
+  ];
+}
+
+/** From where is not known: the board before did not have this line. */
+function arrived() {
+  return [icon("up"), h("span", {}, t("host.board.new"))];
 }
 
 export const ranks = element("qd-host-ranks", Ranks);

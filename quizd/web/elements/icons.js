@@ -23,7 +23,7 @@ const STROKES = {
   sparkle: "M12 3l1.9 5.6L19.5 10.5l-5.6 1.9L12 18l-1.9-5.6L4.5 10.5l5.6-1.9z",
 };
 
-/** Return the icon *name*; it says nothing to screen readers, the text beside it does. */
+/** Return the icon *name*; it is for eyes, screen readers read the text beside it. */
 export function icon(name) {
   return svg(
     "svg",
@@ -46,7 +46,7 @@ export function letter(index) {
   return String.fromCharCode(65 + index);
 }
 
-/** Return the badge of option *index*: a shape of its own with its letter, or *text*. */
+/** Return the badge of option *index*: its own shape with its letter, or *text*. */
 export function badge(index, text = letter(index)) {
   const shape = index % SHAPES.length;
   return svg(

@@ -5,7 +5,7 @@ import { LANGUAGES, speak, t } from "../lib/i18n.js";
 import { announce, choose, chosen, shortcutsOn } from "../lib/page.js";
 import { icon, mark } from "./icons.js";
 
-/** Draw the frame of a page into *root*; return `{stage, head, foot, show, loading}`. */
+/** Draw a page's frame into *root*; return `{stage, head, foot, show, loading}`. */
 export function shell(root) {
   const brand = h("a.brand", { href: "/" }, mark(), h("span", {}, "quizd"));
   const head = h("div.head-middle");

@@ -146,9 +146,6 @@ export default {
   },
   "place.better": "Vor {percent} der anderen",
 
-  "standing.title": "Zwischenstand",
-  "standing.wait": "Die nächste Frage kommt gleich.",
-
   "ending.title": "Geschafft!",
   "ending.place": { ordinal: { other: "{name}, du bist auf Platz {rank} von {of}." } },
   "ending.board": "Endstand",

@@ -139,9 +139,6 @@ export default {
   "place.streak": { one: "{count} right in a row", other: "{count} right in a row" },
   "place.better": "Ahead of {percent} of the others",
 
-  "standing.title": "So far",
-  "standing.wait": "The next question comes soon.",
-
   "ending.title": "That’s it!",
   "ending.place": {
     ordinal: {

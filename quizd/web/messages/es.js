@@ -141,9 +141,6 @@ export default {
   },
   "place.better": "Por delante del {percent} de los demás",
 
-  "standing.title": "Hasta ahora",
-  "standing.wait": "Pronto llega la siguiente pregunta.",
-
   "ending.title": "¡Se acabó!",
   "ending.place": {
     ordinal: { other: "{name}, has quedado en el puesto {rank} de {of}." },

@@ -36,7 +36,6 @@ export default {
   "host.now": "Jetzt starten",
   "host.close": "Frage schließen",
   "host.next": "Nächste Frage",
-  "host.on": "Weiter",
   "host.finish": "Zum Ergebnis",
   "host.resume": "Fortsetzen",
   "host.pause": "Pause",
@@ -83,6 +82,7 @@ export default {
     other: "{count} von {of} haben geantwortet.",
   },
   "host.top": { one: "Platz {count}", other: "Die besten {count}" },
+  "host.board.new": "neu",
   "host.board.up": {
     one: "{count} Platz nach oben",
     other: "{count} Plätze nach oben",

@@ -33,7 +33,6 @@ export default {
   "host.now": "Start now",
   "host.close": "Close question",
   "host.next": "Next question",
-  "host.on": "Go on",
   "host.finish": "Finish",
   "host.resume": "Resume",
   "host.pause": "Pause",
@@ -77,6 +76,7 @@ export default {
     other: "{count} of {of} answered.",
   },
   "host.top": { one: "Top {count}", other: "Top {count}" },
+  "host.board.new": "new",
   "host.board.up": { one: "{count} place up", other: "{count} places up" },
   "host.board.told": {
     one: "{name} leads with {count} point.",

@@ -36,7 +36,6 @@ export default {
   "host.now": "Empezar ya",
   "host.close": "Cerrar la pregunta",
   "host.next": "Pregunta siguiente",
-  "host.on": "Seguir",
   "host.finish": "Terminar",
   "host.resume": "Reanudar",
   "host.pause": "Pausa",
@@ -81,6 +80,7 @@ export default {
     other: "{count} de {of} han respondido.",
   },
   "host.top": { one: "El mejor ({count})", other: "Los {count} mejores" },
+  "host.board.new": "nuevo",
   "host.board.up": { one: "sube {count} puesto", other: "sube {count} puestos" },
   "host.board.told": {
     one: "{name} va en cabeza con {count} punto.",

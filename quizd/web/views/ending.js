@@ -85,7 +85,7 @@ class Ending extends View {
   }
 }
 
-/** Return paper that falls once; it is decoration, and still where motion is reduced. */
+/** Return paper that falls once; where motion is reduced, it is not there. */
 function confetti() {
   const pieces = Array.from({ length: PIECES }, (_, index) =>
     h("i", {

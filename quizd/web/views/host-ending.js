@@ -1,6 +1,6 @@
 // The end: the podium, step by step, and the whole board beside it.
 
-import { podium } from "../elements/board.js";
+import { nameOf, placed, podium } from "../elements/board.js";
 import { finalLine } from "../elements/host-players.js";
 import { everybody, rows } from "../elements/host-rows.js";
 import { View, element, fill, h } from "../lib/dom.js";
@@ -8,6 +8,7 @@ import { list, t } from "../lib/i18n.js";
 import { announce } from "../lib/page.js";
 
 const PIECES = 40;
+const TOLD_MAX = 9;
 
 class Ending extends View {
   client;
@@ -17,15 +18,16 @@ class Ending extends View {
   #shown = null;
 
   connectedCallback() {
+    const won = placed(this.client.picture.leaderboard).length > 0;
     this.className = "ending-host";
     fill(
       this,
-      confetti(),
+      won ? confetti() : null,
       h(
         "section.ending-first",
         {},
         h("p.eyebrow", { dir: "auto" }, this.desk.title),
-        h("h1", {}, t("host.ending")),
+        h("h1", {}, t(won ? "host.ending" : "ending.title")),
         this.#podium,
       ),
       h(
@@ -49,10 +51,7 @@ class Ending extends View {
     this.#podium.show(leaderboard);
     this.#all.show(leaderboard);
     if (participants > leaderboard.length) this.#readAll();
-    const winners = leaderboard
-      .filter(({ rank }) => rank <= 3)
-      .slice(0, 3)
-      .map(({ participantName }) => participantName);
+    const winners = placed(leaderboard).flat().slice(0, TOLD_MAX).map(nameOf);
     if (winners.length) {
       announce(t("host.ending.told", { names: list(winners), count: winners.length }));
     }

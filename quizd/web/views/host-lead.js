@@ -14,8 +14,7 @@ export function mainOf({ phase, question }) {
   if (phase === "question") return { command: "next", text: "host.close" };
   if (phase === "paused") return { command: "resume", text: "host.resume" };
   if (phase !== "reveal") return null;
-  if (!question) return { command: "next", text: "host.on" };
-  const last = question.index + 1 >= question.total;
+  const last = question && question.index + 1 >= question.total;
   return { command: "next", text: last ? "host.finish" : "host.next" };
 }
 

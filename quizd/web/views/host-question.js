@@ -1,10 +1,10 @@
 // A question on the big screen: its options and its clock, then what came of it.
 
-import { clock, media } from "../elements/asked.js";
+import { Asking, media } from "../elements/asked.js";
 import { picks } from "../elements/host-picks.js";
 import { ranks } from "../elements/host-ranks.js";
 import { icon } from "../elements/icons.js";
-import { View, element, fill, h } from "../lib/dom.js";
+import { element, fill, h } from "../lib/dom.js";
 import { number, t } from "../lib/i18n.js";
 import { announce } from "../lib/page.js";
 
@@ -13,10 +13,8 @@ const BESIDE = 5;
 const BOARD_AFTER_MS = 1200;
 const LONG_CHARS = 110;
 
-class Asked extends View {
-  client;
+class Asked extends Asking {
   desk;
-  #clock = clock();
   #count = h("p.answered");
   #pause = h("p.paused-bar", { hidden: true }, icon("pause"), h("span"));
   #heading = h("h1.asked-text", { dir: "auto" });
@@ -26,7 +24,7 @@ class Asked extends View {
   #top = h("h2", { id: "beside", hidden: true });
   #ranks = ranks();
   // What is shown already: drawing it again would begin its motion again.
-  #shown = { clock: "", start: "", count: "", reveal: null, board: null };
+  #shown = { count: "", reveal: null, board: null };
   // Who answered the last question is told until the first figures of this one come.
   #stale;
 
@@ -42,7 +40,7 @@ class Asked extends View {
         {},
         h("p.eyebrow", {}, t("question.of", place), worth(question.points)),
         this.#count,
-        this.#clock,
+        this.clock,
       ),
       this.#pause,
       h("div.asked-body", {}, this.#heading, this.#media),
@@ -54,31 +52,16 @@ class Asked extends View {
   /** Follow the picture. */
   update(picture) {
     const { phase, reveal } = picture;
-    this.#runClock(picture);
+    this.followClock(picture);
     this.#pause.hidden = phase !== "paused";
     this.#pause.lastChild.textContent = t("host.paused");
     this.#showCount(picture);
-    if (!this.#picks) this.#wait(picture);
-    if (this.#picks && reveal) this.#reveal(picture);
+    this.followStart(picture);
+    if (this.opened && reveal) this.#reveal(picture);
   }
 
-  /** Show the question at its start, which lies a little ahead: the same for all. */
-  #wait({ question, phase, reveal, open }) {
-    const key = `${phase} ${question.startMs}`;
-    if (key === this.#shown.start) return;
-    this.#shown.start = key;
-    this.stopTimers();
-    const waitMs = question.startMs - this.client.now();
-    if (waitMs <= 0 || reveal || !open) this.#open(question);
-    else if (phase !== "paused") {
-      this.after(waitMs, () => {
-        this.#open(question);
-        this.update(this.client.picture);
-      });
-    }
-  }
-
-  #open(question) {
+  /** Draw the question. */
+  open(question) {
     this.#heading.textContent = question.text;
     this.#heading.classList.toggle("long", question.text.length > LONG_CHARS);
     fill(this.#media, media(question.media));
@@ -86,19 +69,6 @@ class Asked extends View {
     this.#picks = picks({ question });
     this.querySelector(".asked-body").append(this.#picks);
     announce(question.text);
-  }
-
-  #runClock({ question, phase, open }) {
-    const { startMs, endMs, remainingMs } = question;
-    const key = `${phase} ${open} ${startMs} ${endMs}`;
-    if (key === this.#shown.clock) return;
-    this.#shown.clock = key;
-    const totalMs = endMs - startMs;
-    if (!open) {
-      this.#clock.stopTimers();
-      this.#clock.hidden = true;
-    } else if (phase === "paused") this.#clock.freeze(remainingMs ?? totalMs, totalMs);
-    else this.#clock.run({ startMs, endMs, now: () => this.client.now() });
   }
 
   /** Show how many have answered; by requests alone there is no such figure. */

@@ -1,5 +1,6 @@
 // From the lobby to the podium: which view is due, and what is around it.
 
+import { Memory } from "../client/basics.js";
 import { controls } from "../elements/host-controls.js";
 import { place } from "../elements/host-invite.js";
 import { status } from "../elements/status.js";
@@ -11,23 +12,27 @@ import { lobby } from "./host-lobby.js";
 import { asked } from "./host-question.js";
 import { countdown, standing, waiting } from "./host-standing.js";
 
-const LIST_MAX = 200;
-
 /** What the views and the controls of one session share. */
 class Desk extends EventTarget {
-  /** The quiz's title, "" while it is not known. */
-  title = "";
   /** Whether the board is wanted in place of the answers. */
   boardWanted = false;
   /** The board of the reveal before this one: what its lines move away from. */
   boardBefore = [];
   #board = [];
   #revealed = null;
+  #session = null;
+  // The server has the board of now only; a reload shall not lose what has moved.
+  #memory = new Memory(() => sessionStorage, "quizd.host.boards");
 
   constructor(client) {
     super();
     this.client = client;
     this.lead = new Lead(client);
+  }
+
+  /** The quiz's title, "" while it is not known. */
+  get title() {
+    return this.client.picture.title;
   }
 
   /** Where players join, as people write it. */
@@ -36,28 +41,43 @@ class Desk extends EventTarget {
     return joinUrl ? new URL(joinUrl).host : location.host;
   }
 
-  /** Whether nobody may join; who led it last from this device knows. */
+  /** Whether nobody may join. */
   get locked() {
-    const { picture, ticket } = this.client;
-    return picture.host?.locked ?? ticket?.locked ?? false;
+    return this.client.picture.locked;
   }
 
   /** Take nobody any more, or everybody again. */
-  async lock(locked) {
-    if (!(await this.lead.set("lock", { locked }))) return;
-    this.client.ticket.locked = locked;
-    this.tell();
+  lock(locked) {
+    this.lead.set("lock", { locked });
   }
 
   /** Follow the picture: keep the board of each reveal for the next one. */
-  follow({ question, reveal, leaderboard }) {
+  follow({ sessionId, question, reveal, leaderboard }) {
+    if (sessionId !== this.#session) this.#recall(sessionId);
     if (!reveal) this.boardWanted = false;
-    else if (question) {
-      if (this.#revealed !== question.questionId) this.boardBefore = this.#board;
-      this.#revealed = question.questionId;
-      this.#board = leaderboard;
-    }
+    else if (leaderboard !== this.#board) this.#keep(question, leaderboard);
     this.lead.follow();
+  }
+
+  #recall(sessionId) {
+    this.#session = sessionId;
+    const kept = this.#memory.load();
+    if (!kept || kept.session !== sessionId) return;
+    this.boardBefore = kept.before;
+    this.#board = kept.board;
+    this.#revealed = kept.revealed;
+  }
+
+  #keep({ questionId }, leaderboard) {
+    if (this.#revealed !== questionId) this.boardBefore = this.#board;
+    this.#revealed = questionId;
+    this.#board = leaderboard;
+    this.#memory.save({
+      session: this.#session,
+      before: this.boardBefore,
+      board: leaderboard,
+      revealed: questionId,
+    });
   }
 
   /** Have everybody draw. */
@@ -91,14 +111,12 @@ export class Show {
   begin() {
     const client = this.#client;
     this.#desk = new Desk(client);
-    this.#desk.title = client.ticket.title ?? "";
     this.#key = "";
     this.#desk.addEventListener("change", () => this.#soon());
     const line = status();
     this.#page.head.replaceChildren(place({ desk: this.#desk }), line);
     line.watch(client);
     this.#page.foot.replaceChildren(controls({ desk: this.#desk }));
-    this.#name();
     this.#stayAwake();
     this.#soon();
   }
@@ -152,20 +170,6 @@ export class Show {
     if (!stays && !document.querySelector("dialog[open]")) {
       heading.focus({ preventScroll: true });
     } else announce(heading.textContent);
-  }
-
-  /** Look the quiz's title up, which tickets and pictures do not have. */
-  async #name() {
-    const desk = this.#desk;
-    if (desk.title) return;
-    const lines = await this.#client.rest.joinable(LIST_MAX).catch(() => []);
-    const { picture, ticket } = this.#client;
-    const ids = [ticket?.quizId, picture.quizId];
-    const line = lines.find(({ quizId }) => ids.includes(quizId));
-    if (!line || desk !== this.#desk) return;
-    desk.title = ticket.title = line.title;
-    this.#key = this.#key === "lobby" ? "" : this.#key;
-    desk.tell();
   }
 
   /** Keep the screen on; browsers give that back whenever the page is hidden. */

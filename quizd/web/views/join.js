@@ -176,7 +176,6 @@ class Join extends View {
       const { enter } = await this.game;
       await enter(this.page, quiz, name, {
         key: this.#key.key,
-        title: this.#title,
         tell: ({ attempt, of }) => this.#busy(t("join.again", { count: attempt, of })),
       });
     } catch (error) {

@@ -4,7 +4,6 @@ import { board } from "../elements/board.js";
 import { icon } from "../elements/icons.js";
 import { View, element, fill, h } from "../lib/dom.js";
 import { number, t } from "../lib/i18n.js";
-import { focusOn } from "../lib/page.js";
 
 const REASONS = new Set([
   "too_late",
@@ -157,7 +156,7 @@ export function ownPlace({ rank, of, score, gapToNext, streak, percentile }) {
       streak > 1
         ? h("li.streak", {}, icon("flame"), t("place.streak", { count: streak }))
         : null,
-      percentile !== undefined && of >= 10 && rank > 1
+      percentile > 0 && of >= 10 && rank > 1
         ? h("li", {}, t("place.better", { percent: percent(percentile) }))
         : null,
     ),
@@ -169,48 +168,3 @@ function percent(value) {
 }
 
 export const outcome = element("qd-outcome", Outcome);
-
-class Standing extends View {
-  client;
-  #heading = h("h1", {}, t("standing.title"));
-  #wait = h("p.lead");
-  #own = h("section.card.own", { "aria-labelledby": "own-title" });
-  #board = board();
-
-  connectedCallback() {
-    this.className = "standing";
-    fill(
-      this,
-      h("div.standing-head", {}, this.#heading, this.#wait),
-      this.#own,
-      h(
-        "section.card",
-        { "aria-labelledby": "board-title" },
-        h("h2", { id: "board-title" }, t("board.title")),
-        this.#board,
-      ),
-    );
-    focusOn(this.#heading);
-  }
-
-  /** Follow the picture. */
-  update({ you, leaderboard, phase }) {
-    const paused = phase === "paused";
-    fill(
-      this.#wait,
-      paused ? icon("pause") : null,
-      t(paused ? "paused" : "standing.wait"),
-    );
-    fill(this.#own, ownPlace({ ...you, gapToNext: gap(you, leaderboard) }));
-    this.#board.show(leaderboard, you.participantId);
-  }
-}
-
-/** Return how many points the next better player is ahead, where the board has them. */
-function gap({ rank, score }, leaderboard) {
-  const better = leaderboard.filter((line) => line.score > score);
-  const whole = better.length === rank - 1;
-  return whole && better.length ? better.at(-1).score - score : 0;
-}
-
-export const standing = element("qd-standing", Standing);

@@ -1,16 +1,14 @@
 // A question from its start to what came of it. The answer's element differs by type.
 
 import { answering } from "../answers/index.js";
-import { clock, media } from "../elements/asked.js";
+import { Asking, media } from "../elements/asked.js";
 import { icon } from "../elements/icons.js";
-import { View, element, fill, h } from "../lib/dom.js";
+import { element, fill, h } from "../lib/dom.js";
 import { t } from "../lib/i18n.js";
 import { announce, focusOn } from "../lib/page.js";
 import { outcome, result, resultText } from "./outcome.js";
 
-class QuestionView extends View {
-  client;
-  #clock = clock();
+class QuestionView extends Asking {
   #body = h(
     "div.question-body",
     {},
@@ -21,14 +19,14 @@ class QuestionView extends View {
   #outcome = null;
   #answering = null;
   // What is shown already: drawing it again would begin its motion again.
-  #shown = { clock: "", start: "", answer: [], verdict: "", told: "" };
+  #shown = { answer: [], verdict: "", told: "" };
 
   connectedCallback() {
     const { question } = this.client.picture;
     this.className = "question";
     fill(
       this,
-      h("div.question-head", {}, h("p.eyebrow", {}, place(question)), this.#clock),
+      h("div.question-head", {}, h("p.eyebrow", {}, place(question)), this.clock),
       this.#pause,
       this.#body,
     );
@@ -37,32 +35,17 @@ class QuestionView extends View {
 
   /** Follow the picture. */
   update(picture) {
-    this.#runClock(picture);
+    this.followClock(picture);
     this.#pause.hidden = picture.phase !== "paused";
-    if (!this.#answering) this.#wait(picture);
-    if (!this.#answering) return;
+    this.followStart(picture);
+    if (!this.opened) return;
     this.#showAnswer(picture);
     this.#showVerdict(picture);
     if (picture.reveal) this.#reveal(picture);
   }
 
-  /** Show the question at its start, which lies a little ahead: the same for all. */
-  #wait({ question, phase, reveal, open }) {
-    const key = `${phase} ${question.startMs}`;
-    if (key === this.#shown.start) return;
-    this.#shown.start = key;
-    this.stopTimers();
-    const waitMs = question.startMs - this.client.now();
-    if (waitMs <= 0 || reveal || !open) this.#open(question);
-    else if (phase !== "paused") {
-      this.after(waitMs, () => {
-        this.#open(question);
-        this.update(this.client.picture);
-      });
-    }
-  }
-
-  #open(question) {
+  /** Draw the question. */
+  open(question) {
     const heading = h(
       "h1.question-text",
       { id: "question", dir: "auto" },
@@ -71,19 +54,6 @@ class QuestionView extends View {
     this.#answering = answering(question);
     fill(this.#body, heading, media(question.media), this.#answering, this.#result);
     focusOn(heading);
-  }
-
-  #runClock({ question, phase, open }) {
-    const { startMs, endMs, remainingMs } = question;
-    const key = `${phase} ${open} ${startMs} ${endMs}`;
-    if (key === this.#shown.clock) return;
-    this.#shown.clock = key;
-    const totalMs = endMs - startMs;
-    if (!open) {
-      this.#clock.stopTimers();
-      this.#clock.hidden = true;
-    } else if (phase === "paused") this.#clock.freeze(remainingMs ?? totalMs, totalMs);
-    else this.#clock.run({ startMs, endMs, now: () => this.client.now() });
   }
 
   #showAnswer({ answer, question, reveal, open, phase }) {

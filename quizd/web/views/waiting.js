@@ -9,7 +9,6 @@ const SHOWN = 24;
 
 class Lobby extends View {
   client;
-  game;
   #count = h("p.lobby-count");
   #rest = h("li.name.rest", { hidden: true });
   #names = h("ul.names", {}, this.#rest);
@@ -28,7 +27,7 @@ class Lobby extends View {
         "section.card.lobby",
         {},
         h("div.waves", { "aria-hidden": "true" }, h("i"), h("i"), h("i")),
-        this.game.title ? h("p.eyebrow", { dir: "auto" }, this.game.title) : null,
+        h("p.eyebrow", { dir: "auto" }, picture.title),
         heading,
         h("p.lead", {}, t("lobby.wait")),
         this.#count,
