@@ -116,6 +116,10 @@ class QuizServer:
             time.sleep(LOOK_S)
         raise ServerFailed(self._log.read_text(errors="replace"))
 
+    def has_said(self, event: str) -> bool:
+        """Tell whether *event* was logged so far."""
+        return bool(self._events(event))
+
     def _events(self, name: str) -> list[dict[str, Any]]:
         """Return what was logged so far under *name*."""
         lines = self._log.read_bytes().splitlines()

@@ -23,6 +23,7 @@ from bench.scenarios import (
     peers,
     ranking,
     standing,
+    write_behind,
 )
 from bench.scenarios.base import Options, Outcome, Scenario
 
@@ -52,9 +53,10 @@ def steps() -> list[Step]:
     return [
         Step(("fanout", "personal_fanout"), 30, lambda: fanout.both(crowd)),
         one(answers.ANSWERS, 65),
-        one(entering.CONNECTING, 30),
-        Step(("memory", "idle"), 45, lambda: standing.both(idling)),
-        one(ranking.RANKING, 15),
+        one(entering.CONNECTING, 20),
+        Step(("memory", "idle"), 40, lambda: standing.both(idling)),
+        one(ranking.RANKING, 10),
+        one(write_behind.WRITING_BEHIND, 30),
         one(budgets.BUDGETS, 95),
         one(peers.PEERS, 100, players=2000, rounds=5),
         one(growth.GROWING, 120, rounds=5),

@@ -18,6 +18,7 @@ Reply = dict[str, Any]
 Handler = Callable[[Any], Awaitable[Reply]]
 
 BACKLOG = 4096
+LINE_BYTES = 1 << 26
 PAGE_BYTES = resource.getpagesize()
 
 
@@ -143,7 +144,7 @@ def prepare_process() -> None:
 async def obey(port: int, commands: Mapping[str, Handler]) -> None:
     """Say that *port* is ready, then answer each line of input until it ends."""
     loop = asyncio.get_running_loop()
-    lines = asyncio.StreamReader()
+    lines = asyncio.StreamReader(LINE_BYTES)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     say({"port": port, "pid": os.getpid()})
     async for line in lines:

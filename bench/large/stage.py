@@ -143,7 +143,10 @@ class Stage:
 @contextmanager
 def serving(plan: Plan) -> Iterator[tuple[QuizServer, dict[str, int]]]:
     """Start quizd's shards, and a Redis where there are several; give all processes."""
-    settings: dict[str, object] = {"leaderboard.max_per_second": BOARDS_PER_S}
+    settings: dict[str, object] = {
+        "leaderboard.max_per_second": BOARDS_PER_S,
+        "limits.participants_per_session": plan.players + FEW,
+    }
     with ExitStack() as stack:
         processes: dict[str, int] = {}
         if plan.shards > 1:

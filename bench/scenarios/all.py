@@ -9,6 +9,7 @@ from bench.scenarios import (
     peers,
     ranking,
     standing,
+    write_behind,
 )
 from bench.scenarios.base import Scenario
 
@@ -21,6 +22,7 @@ SCENARIOS: dict[str, Scenario] = {
         entering.CONNECTING,
         standing.MEMORY_HELD,
         ranking.RANKING,
+        write_behind.WRITING_BEHIND,
         standing.IDLING,
         growth.GROWING,
         budgets.BUDGETS,

@@ -17,6 +17,7 @@ from cpython.bytes cimport (
     PyBytes_FromStringAndSize,
     PyBytes_GET_SIZE,
 )
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport (
     int64_t,
     uint8_t,
@@ -24,6 +25,7 @@ from libc.stdint cimport (
     uint32_t,
     uint64_t,
 )
+from libc.stdlib cimport qsort
 from libc.string cimport memcpy
 
 from quizd._fast.scoring cimport RecordHead, RecordItem
@@ -44,6 +46,12 @@ cdef struct Cursor:
     const char* end
     uint32_t left
     uint16_t question
+
+
+# Where an answer is, in a record that somebody holds; *key*: question, participant.
+cdef struct Place:
+    uint64_t key
+    const char* at
 
 
 COLUMN_NAMES = (
@@ -84,16 +92,6 @@ cdef const char* next_item(Cursor* cursor, RecordItem* item) except NULL:
     cursor.at = texts + item.response_size + item.answered_at_size
     cursor.left -= 1
     return texts
-
-
-cdef size_t room_for(Cursor cursor, uint32_t count, size_t id_size) except? 0:
-    """Return the most bytes that the tuples of the next *count* items can take."""
-    cdef RecordItem item
-    cdef size_t room = count * (FIXED_BYTES + id_size)
-    for _ in range(count):
-        next_item(&cursor, &item)
-        room += item.response_size + GROWTH * item.answered_at_size
-    return room
 
 
 cdef bint is_plain(const char* text, size_t size) noexcept nogil:
@@ -156,35 +154,87 @@ cdef char* put_row(
     return put_claim(at, texts + item.response_size, item.answered_at_size)
 
 
-def copy_rows(
-    bytes record not None,
-    bytes session_id not None,
-    int64_t opened_ms,
-    Py_ssize_t offset=0,
-    uint32_t first=0,
-    uint32_t limit=0xFFFFFFFF,
-):
-    """Return ``(tuples, offset, first)``: up to *limit* answers for a binary COPY.
+cdef int by_key(const void* one, const void* other) noexcept nogil:
+    cdef uint64_t a = (<const Place*>one).key, b = (<const Place*>other).key
+    return (a > b) - (a < b)
 
-    The tuples have neither :data:`HEADER` nor :data:`TRAILER`. *offset* and *first* are
-    0 at the beginning, and then what the call before has returned; when there are no
-    more answers it returns an offset of 0. Raises ``ValueError`` where the record is
-    cut short or asks for a question beyond an int2.
+
+cdef class Slice:
+    """Some answers of one session, to be written in the order of their table's key.
+
+    Players answer in any order. Rows that come in the order of an index find its page
+    where the row before them has left it, which saves the database a fifth of its work.
+    It holds at most *room* answers, and the records that they are in.
     """
-    cdef Cursor cursor = cursor_at(record, offset, first)
-    cdef RecordItem item
-    cdef const char* texts
-    cdef uint32_t count = min(cursor.left, limit), done = 0
-    cdef bytearray out = bytearray(room_for(cursor, count, len(session_id)))
-    cdef char* start = out
-    cdef char* at = start
-    while done < count:
-        texts = next_item(&cursor, &item)
-        at = put_row(at, session_id, opened_ms, cursor.question, &item, texts)
-        done += 1
-    rows = PyBytes_FromStringAndSize(start, at - start)
-    offset = cursor.at - <const char*>record if cursor.left else 0
-    return rows, offset, first + done
+
+    cdef:
+        list _records
+        Place* _places
+        uint32_t _room
+        size_t _most_bytes
+        readonly uint32_t size
+
+    def __cinit__(self, uint32_t room):
+        self._records = []
+        self._places = <Place*>PyMem_Malloc(room * sizeof(Place))
+        if self._places is NULL:
+            raise MemoryError
+        self._room = room
+
+    def __dealloc__(self):
+        PyMem_Free(self._places)
+
+    @property
+    def full(self):
+        """Whether it takes no more."""
+        return self.size == self._room
+
+    def take(self, bytes record not None, Py_ssize_t offset=0, uint32_t first=0):
+        """Take the answers of *record* that there is room for; return where to go on.
+
+        That is ``(offset, first)``, to be handed to the next call for this record; an
+        offset of 0: it has all of them. Raises ``ValueError`` where the record is cut
+        short or asks for a question beyond an int2; nothing is to be written then.
+        """
+        cdef Cursor cursor = cursor_at(record, offset, first)
+        cdef RecordItem item
+        cdef Place* place
+        cdef uint32_t count = min(cursor.left, self._room - self.size)
+        self._records.append(record)
+        for _ in range(count):
+            place = &self._places[self.size]
+            place.at = cursor.at
+            next_item(&cursor, &item)
+            place.key = <uint64_t>cursor.question << 32 | item.participant
+            self._most_bytes += FIXED_BYTES + item.response_size
+            self._most_bytes += GROWTH * item.answered_at_size
+            self.size += 1
+        offset = cursor.at - <const char*>record if cursor.left else 0
+        return offset, first + count
+
+    def rows(self, bytes session_id not None, int64_t opened_ms):
+        """Return all answers as tuples for a binary COPY, and hold none any more.
+
+        The tuples have neither :data:`HEADER` nor :data:`TRAILER`.
+        """
+        cdef size_t most_bytes = self._most_bytes + self.size * len(session_id)
+        cdef bytearray out = bytearray(most_bytes)
+        cdef char* start = out
+        cdef char* at = start
+        cdef Place* place
+        cdef RecordItem item
+        cdef const char* texts
+        cdef uint32_t i
+        qsort(self._places, self.size, sizeof(Place), by_key)
+        for i in range(self.size):
+            place = &self._places[i]
+            memcpy(&item, place.at, sizeof(item))
+            texts = place.at + sizeof(item)
+            at = put_row(at, session_id, opened_ms, place.key >> 32, &item, texts)
+        rows = PyBytes_FromStringAndSize(start, at - start)
+        self._records.clear()
+        self.size = self._most_bytes = 0
+        return rows
 
 
 def tuples(bytes record not None, str session_id not None, int64_t opened_ms):

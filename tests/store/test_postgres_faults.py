@@ -28,6 +28,7 @@ from quizd.store.write_behind import (
 from quizd.store.write_behind.postgres import PostgresSink
 from tests.store.games import stored
 from tests.store.rush import Rush
+from tests.support.postgres_harm import END_CONNECTIONS, FAIL_THRICE
 from tests.support.postgres_proxy import (
     Line,
     PostgresProxy,
@@ -261,24 +262,3 @@ async def trouble(scene: Scene, rng: random.Random) -> None:
         scene.server.resume()
     else:
         await scene.run(FAIL_THRICE.format(code=rng.choice(("40001", "53100"))))
-
-
-END_CONNECTIONS = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE application_name = 'quizd write-behind' AND datname = current_database()
-"""
-
-FAIL_THRICE = """
-    CREATE SEQUENCE IF NOT EXISTS failures;
-    SELECT setval('failures', 1, false);
-    CREATE OR REPLACE FUNCTION fail_thrice() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        IF nextval('failures') <= 3 THEN
-            RAISE EXCEPTION 'made to fail' USING ERRCODE = '{code}';
-        END IF;
-        RETURN NULL;
-    END $$;
-    DROP TRIGGER IF EXISTS failing ON answers;
-    CREATE TRIGGER failing AFTER INSERT ON answers
-        FOR EACH STATEMENT EXECUTE FUNCTION fail_thrice();
-"""

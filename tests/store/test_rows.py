@@ -3,6 +3,7 @@
 import io
 import random
 import struct
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -82,28 +83,55 @@ def test_both_forms_say_what_the_record_says(
         for each in scoring.answers_in(record)
     ]
     assert rows.tuples(record, SESSION, opened_ms) == expected
-    copied, offset, done = rows.copy_rows(record, SESSION.encode(), opened_ms)
-    assert (offset, done) == (0, len(answers))
-    found = fields(copied)
-    assert [row_of(each) for each in found] == expected
+    found = fields(copied([record], SESSION.encode(), opened_ms))
+    assert Counter(row_of(each) for each in found) == Counter(expected)
     widths = [[len(each) for each in row[1:8]] for row in found]
     assert widths == [[2, 4, 8, 8, 4, 4, 2]] * len(answers)
     assert rows.count_of(record) == len(answers)
 
 
-@given(ANSWERS, st.integers(1, 5))
-def test_slices_come_to_the_whole(answers: list[Answer], limit: int) -> None:
-    """However small they are."""
-    record = packed(1, answers)
-    whole, _, _ = rows.copy_rows(record, b"s", 7)
-    parts, offset, first = [], 0, 0
-    while True:
-        part, offset, first = rows.copy_rows(record, b"s", 7, offset, first, limit)
-        assert len(fields(part)) <= limit
-        parts.append(part)
-        if not offset:
-            break
-    assert b"".join(parts) == whole
+def copied(
+    records: Sequence[bytes], session_id: bytes, opened_ms: int, room: int = 100
+) -> bytes:
+    """Return the rows of *records*, made in slices of at most *room* answers."""
+    part, pieces = rows.Slice(room), []
+    for record in records:
+        offset = first = 0
+        while True:
+            offset, first = part.take(record, offset, first)
+            assert part.size <= room
+            if part.full:
+                pieces.append(part.rows(session_id, opened_ms))
+                assert not part.size
+            if not offset:
+                break
+    return b"".join([*pieces, part.rows(session_id, opened_ms)])
+
+
+@given(st.lists(ANSWERS, max_size=4), st.integers(1, 5))
+def test_slices_come_to_the_whole(records: list[list[Answer]], room: int) -> None:
+    """However small they are, and whatever the records' sizes."""
+    made = [packed(number, answers) for number, answers in enumerate(records)]
+    whole = fields(copied(made, b"s", 7))
+    assert len(whole) == sum(map(len, records))
+    assert Counter(map(tuple, fields(copied(made, b"s", 7, room)))) == Counter(
+        map(tuple, whole)
+    )
+
+
+def test_a_slice_is_in_the_order_of_the_key() -> None:
+    """By question, then by participant, whoever has answered first."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    records = [
+        packed(question, [(who, 1, 1, 1, 1, b"", b"") for who in people])
+        for question in rng.sample(range(300), 5)
+        for people in (rng.sample(range(2**24), 20),)
+    ]
+    found = [row_of(each)[1:3] for each in fields(copied(records, b"s", 7))]
+    assert len(found) == 100
+    assert found == sorted(found)
 
 
 def test_a_damaged_record_is_refused() -> None:
@@ -125,7 +153,7 @@ def test_a_damaged_record_is_refused() -> None:
 
 
 READERS: tuple[Callable[[bytes], object], ...] = (
-    lambda record: rows.copy_rows(record, b"s", 7),
+    lambda record: copied([record], b"s", 7),
     lambda record: rows.tuples(record, "s", 7),
 )
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 COMMIT = b"COMMIT;\0"
+COPY = b'COPY "answers"'
 CHUNK_BYTES = 4096
 
 Trick = Callable[["Line"], Awaitable[None]]
@@ -26,11 +27,12 @@ class Line:
         self.server = server
         self.sent = b""
         self.mute = False
+        self.copies = False
         self.answered = asyncio.Event()
 
-    async def pass_on(self) -> None:
-        """Let the server have what the client has sent."""
-        self.server.write(self.sent)
+    async def pass_on(self, share: float = 1.0) -> None:
+        """Let the server have what the client has sent, or a share of it."""
+        self.server.write(self.sent[: round(len(self.sent) * share)])
         await self.server.drain()
 
     def cut(self) -> None:
@@ -43,7 +45,8 @@ class PostgresProxy:
     """Passes on to a server at *port*; tricks are played once each.
 
     ``at_commit`` is played when a COMMIT is sent, ``in_copy`` when *copy_bytes* have
-    been sent without an answer.
+    been sent without an answer, ``at_answers`` when the first rows of a COPY of answers
+    are sent, however few they are.
     """
 
     def __init__(self, port: int, copy_bytes: int = 20_000) -> None:
@@ -54,6 +57,7 @@ class PostgresProxy:
         self._lines: set[Line] = set()
         self.at_commit: list[Trick] = []
         self.in_copy: list[Trick] = []
+        self.at_answers: list[Trick] = []
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -106,8 +110,11 @@ class PostgresProxy:
                 await self.at_commit.pop(0)(line)
             elif unanswered > self._copy_bytes and self.in_copy:
                 await self.in_copy.pop(0)(line)
+            elif line.copies and self.at_answers:
+                await self.at_answers.pop(0)(line)
             else:
                 await line.pass_on()
+            line.copies = COPY in data
 
     async def _back(self, answers: StreamReader, line: Line) -> None:
         with suppress(OSError):

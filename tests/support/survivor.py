@@ -311,6 +311,9 @@ class Here:
         player.place, self.seq = place, payload["seq"]
         self.welcomed = True
         player.is_back()
+        if payload["phase"] == "ended":  # it was, before this one was back
+            board = payload.get("leaderboard", [])
+            player.final = {"you": payload["you"], "finalLeaderboard": board}
         question = payload.get("question")
         if question is not None and payload["phase"] == "question":
             player.consider(question)

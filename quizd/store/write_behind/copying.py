@@ -9,6 +9,8 @@ columns' types, and lets the event loop have its turn between slices.
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Table
@@ -21,8 +23,8 @@ SLICE_ANSWERS = 4096
 """Somewhat less than a millisecond's worth, as the others are."""
 
 SLICE_ROWS = 256
-SLICE_BATCHES = 8
-"""Rows of the log, which are large."""
+SLICE_BYTES = 128 * 1024
+"""For rows of the log, which may be large."""
 
 _SIZE = struct.Struct(">i")
 _COUNT = struct.Struct(">h")
@@ -70,27 +72,33 @@ class Coder:
         self.table = table.name
         self.columns = tuple(columns)
 
-    def rows(self, rows: Iterable[Sequence[object]]) -> bytes:
-        """Return *rows* one after the other.
+    def slices(self, rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+        """Yield *rows* one after the other, each piece made in less than a millisecond.
 
         Raises ``struct.error``, ``AttributeError`` or ``UnicodeEncodeError`` for a
         value that is none of its column.
         """
-        parts = []
-        for row in rows:
+        parts: list[bytes] = []
+        size_bytes = 0
+        for number, row in enumerate(rows, 1):
             parts.append(self._count)
             for encode, value in zip(self._fields, row, strict=True):
-                parts.append(_NULL if value is None else encode(value))
-        return b"".join(parts)
+                field = _NULL if value is None else encode(value)
+                parts.append(field)
+                size_bytes += len(field)
+            if size_bytes >= SLICE_BYTES or number % SLICE_ROWS == 0:
+                yield b"".join(parts)
+                parts, size_bytes = [], 0
+        yield b"".join(parts)
 
 
 async def stream(
-    coder: Coder, rows: Sequence[Sequence[object]], slice_rows: int = SLICE_ROWS
+    coder: Coder, rows: Iterable[Sequence[object]]
 ) -> AsyncIterator[bytes]:
     """Yield a whole COPY of *rows*, with a turn for others after each slice."""
     yield fast.HEADER
-    for start in range(0, len(rows), slice_rows):
-        yield coder.rows(rows[start : start + slice_rows])
+    for piece in coder.slices(rows):
+        yield piece
         await asyncio.sleep(0)
     yield fast.TRAILER
 
@@ -111,13 +119,22 @@ async def stream_answers(records: Iterable[Answers]) -> AsyncIterator[bytes]:
 
 def _pieces(records: Iterable[Answers]) -> Iterator[tuple[bytes, int]]:
     """Yield the rows of *records*, at most a slice at a time, and how many they are."""
-    for session_id, opened_ms, packed in records:
-        encoded, offset, first = session_id.encode(), 0, 0
-        while True:
-            rows, offset, done = fast.copy_rows(
-                packed, encoded, opened_ms, offset, first, SLICE_ANSWERS
-            )
-            yield rows, done - first
-            first = done
-            if not offset:
-                break
+    part = fast.Slice(SLICE_ANSWERS)
+    for (session_id, opened_ms), group in groupby(records, itemgetter(0, 1)):
+        encoded = session_id.encode()
+        for _, _, packed in group:
+            for _ in _filled(part, packed):
+                yield part.rows(encoded, opened_ms), SLICE_ANSWERS
+        if count := part.size:
+            yield part.rows(encoded, opened_ms), count
+
+
+def _filled(part: fast.Slice, packed: bytes) -> Iterator[None]:
+    """Put the answers of a record into *part*; yield each time it is full."""
+    offset = first = 0
+    while True:
+        offset, first = part.take(packed, offset, first)
+        if part.full:
+            yield
+        if not offset:
+            return

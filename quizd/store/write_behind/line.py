@@ -29,7 +29,13 @@ KEEPALIVE = {
 }
 """Seconds, and how often: then the server lets go of who has vanished."""
 
-FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""The third is the driver's own confusion, where a COPY is refused while it is sent."""
 
 
 class Line:

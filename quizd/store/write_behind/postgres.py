@@ -13,8 +13,6 @@ from quizd.store.migrations import LOCK
 from quizd.store.partitions import PARTED, making, name_of, start_of
 from quizd.store.tables import metadata
 from quizd.store.write_behind.copying import (
-    SLICE_BATCHES,
-    SLICE_ROWS,
     Coder,
     stream,
     stream_answers,
@@ -270,12 +268,11 @@ async def _copy(
     connection: asyncpg.Connection,
     coder: Coder,
     rows: list[tuple[object, ...]],
-    slice_rows: int = SLICE_ROWS,
 ) -> None:
     if rows:
         await connection.copy_to_table(
             coder.table,
-            source=stream(coder, rows, slice_rows),
+            source=stream(coder, rows),
             columns=coder.columns,
             format="binary",
         )
@@ -352,7 +349,7 @@ async def _add_log(connection: asyncpg.Connection, unit: Unit) -> None:
     rows: list[tuple[object, ...]] = [
         (item.session_id, item.index, item.opened_ms, item.log) for item in unit.items
     ]
-    await _copy(connection, _LOG_CODER, rows, SLICE_BATCHES)
+    await _copy(connection, _LOG_CODER, rows)
 
 
 async def _set_aside(

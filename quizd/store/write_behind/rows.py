@@ -128,9 +128,17 @@ class Translation:
 
     def __init__(self, session_id: str, context: Context) -> None:
         self.session_id = session_id
-        self.context = context
         self.rows = Rows()
         self.at_ms = 0
+        self._context = context
+        self._participants = context.participants
+
+    @property
+    def context(self) -> Context:
+        """What goes before the next batch."""
+        if self._participants == self._context.participants:
+            return self._context
+        return replace(self._context, participants=self._participants)
 
     def add(self, record: rec.Record) -> None:
         """Add the rows of *record*; kinds that have none are passed over."""
@@ -138,12 +146,13 @@ class Translation:
         known = ROWS_OF.get(type(record))
         if known is not None:
             known(self, record)
-        if self.context.ended and type(record) not in NO_MATTER:
+        if self._context.ended and type(record) not in NO_MATTER:
             self.rows.finished = [self.session_id]
 
     def _opened(self, record: rec.SessionOpened) -> None:
         questions = orjson.loads(record.quiz)["questions"]
-        self.context = Context(
+        self._participants = 0
+        self._context = Context(
             opened_ms=record.at_ms,
             question_ids=tuple(question["id"] for question in questions),
         )
@@ -162,8 +171,8 @@ class Translation:
         )
 
     def _joined(self, record: rec.ParticipantAdded) -> None:
-        index = self.context.participants
-        self.context = replace(self.context, participants=index + 1)
+        index = self._participants
+        self._participants += 1
         self.rows.participants.append(
             (
                 self.session_id,
@@ -176,12 +185,12 @@ class Translation:
         )
 
     def _asked(self, record: rec.QuestionOpened) -> None:
-        question_id = self.context.question_ids[record.index]
+        question_id = self._context.question_ids[record.index]
         row = (record.index, question_id, record.start_ms, record.end_ms)
         self.rows.session_questions.append((self.session_id, *row))
 
     def _answered(self, record: rec.AnswersAccepted) -> None:
-        answers = Answers(self.session_id, self.context.opened_ms, record.packed)
+        answers = Answers(self.session_id, self._context.opened_ms, record.packed)
         self.rows.answers.append(answers)
 
     def _closed(self, record: rec.QuestionClosed) -> None:
@@ -193,7 +202,7 @@ class Translation:
         self.rows.removed.append(row)
 
     def _ended(self, record: rec.SessionEnded) -> None:
-        self.context = replace(self.context, ended=True)
+        self._context = replace(self._context, ended=True)
         self.rows.ended.append((self.session_id, record.at_ms, record.reason))
 
 

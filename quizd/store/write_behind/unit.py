@@ -69,8 +69,8 @@ class Unit:
     def add(self, session_id: str, index: int, batch: bytes, cursor: Cursor) -> Cursor:
         """Add the batch that comes after *cursor*; return the cursor behind it."""
         translation, error = _read(session_id, batch, cursor.context)
-        log = sealed(batch) if error else log_form(batch)
         context = translation.context
+        log = sealed(batch) if error else _log_form(batch, translation)
         item = Item(
             session_id=session_id,
             index=index,
@@ -109,6 +109,11 @@ def _read(session_id: str, batch: bytes, context: Context) -> tuple[Translation,
     except UNREADABLE as error:
         unknown = replace(context, participants=UNKNOWN)
         return Translation(session_id, unknown), f"{type(error).__name__}: {error}"
+
+
+def _log_form(batch: bytes, translation: Translation) -> bytes:
+    """Return what is stored of *batch*, which is all of it where nobody joins."""
+    return log_form(batch) if translation.rows.participants else batch
 
 
 def everything(items: Iterable[Item], kind: str) -> list[tuple[object, ...]]:

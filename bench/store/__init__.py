@@ -1,0 +1,1 @@
+"""What the write-behind scenario writes, where to, and the process that does it."""

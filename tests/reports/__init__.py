@@ -1,0 +1,1 @@
+"""Reports: what they say of stored games, held to the recount of the records."""
