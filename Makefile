@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # Some linters start others by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 CORE := $(wildcard quizd/_fast/*.p[yx][xd] bench/*/*.p[yx][xd])
-CHECKED := quizd tests $(wildcard bench)
+CHECKED := quizd tests bench examples
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

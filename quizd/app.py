@@ -1,7 +1,8 @@
 """The one place where the parts are joined: a shard, from its settings.
 
-Order matters at both ends. Starting: the journal, then the sessions it remembers,
-and only then the port. Stopping: the port, the connections, the sessions, the journal.
+Order matters at both ends. Starting: the journal, the store as far as it is there, then
+the sessions that the journal remembers, and only then the port. Stopping: the port, the
+connections, what is written behind, the sessions, the journal.
 """
 
 import asyncio
@@ -11,8 +12,9 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,10 @@ from quizd.api.services import Services
 from quizd.clock import Clock, SystemClock
 from quizd.cluster.base import Member
 from quizd.cluster.directory import Directory
+from quizd.cluster.lease import Membership
 from quizd.cluster.link.redis import RedisLink
 from quizd.edge.edge import Edge
+from quizd.events import EventOptions, Events
 from quizd.journal.base import Journal
 from quizd.journal.memory import MemoryJournal
 from quizd.journal.redis import RedisJournal
@@ -37,15 +41,18 @@ from quizd.owner.owner import Owner, OwnerSettings
 from quizd.owner.runner import Limits
 from quizd.redis_client import RedisOptions, connect
 from quizd.replica.node import Node, Wiring
+from quizd.replica.quiz_news import QuizNews
+from quizd.reports import Reports
 from quizd.settings import Settings
-from quizd.store.base import Quizzes
-from quizd.store.engine import sqlite_engine
+from quizd.store.place import FILE, place_of
 from quizd.store.quizzes import StoredQuizzes
+from quizd.store.storage import Mine, Storage, StorageOptions, all_of
+from quizd.store.write_behind.queue import OnClosed, nobody_anchors
+from quizd.store.write_behind.source import Entry
 
 Gauge = tuple[str, str, Callable[[], float]]
 """A metric's name, its help, and how it is read."""
 
-DATABASE = "quizd.sqlite3"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 AUTHOR_TOKEN = "author.token"  # noqa: S105 - a file's name
 
@@ -115,17 +122,30 @@ class Shard:
         self.author_token = author_token(settings.data.dir)
         ttl_s = settings.auth.token_ttl_h * 3600
         self.tokens = Tokens(secret_from(settings.secret_path), ttl_s)
-        self.quizzes = make_store(settings)
         self.edge = Edge(settings, self.tokens, self.clock)
         self.place: Alone | Node
+        self.events: Events | None = None
         if settings.redis.url:
             parts = clustered(settings, index or 0, self.clock)
             self.journal: Journal = parts.journal
-            self.place = Node(parts, self.edge, end)
+            self.place = node = Node(parts, self.edge, end)
+            self.events = make_events(settings, parts)
+            kept = storage_options(
+                settings, partial(left_to, node.members), self.events.anchored
+            )
         else:
             self.journal = make_journal(settings)
             self.place = Alone(self.journal, self.clock, settings, self.edge)
+            kept = storage_options(settings)
         self.owner = self.place.owner
+        self.storage = Storage(place_of(settings), self.journal, self.clock, kept)
+        self.quizzes = self.storage.quizzes
+        self.reports = Reports(self.storage.reading, kept.key, self.storage.is_spared)
+        self.owner.on_running.append(self.storage.listen)
+        self.owner.on_released.append(self.storage.release)
+        if isinstance(self.place, Node) and self.events is not None:
+            self.owner.on_running.append(self.events.listen)
+            share_news(self.place, self.quizzes)
         self.addresses: list[str] = []
         self.leaving = False
 
@@ -133,13 +153,17 @@ class Shard:
         """Bring back what the journal remembers, then open the port.
 
         Raises ``OSError`` where the port can't be had, what the journal raises where
-        the data directory can't be used, and ``RedisUnusable`` where Redis can't.
+        the data directory can't be used, ``RedisUnusable`` where Redis can't, and
+        ``WrongSchema`` where the database is another quizd's.
         """
         await self.place.check()
         await self.journal.start()
-        await self.quizzes.start()
+        await self.storage.start()
         recovered = await self.place.start()
-        gauges = self._gauges() + self.place.gauges()
+        gauges = self._gauges() + self.place.gauges() + self.storage.gauges()
+        if self.events is not None:
+            self.events.start()
+            gauges += self.events.gauges()
         metrics.REGISTRY.register(metrics.GaugeCollector(gauges))
         services = self._services()
         self.addresses = await self.edge.listen(
@@ -163,8 +187,10 @@ class Shard:
         self.leaving = True
         await self.place.leave()
         await self.edge.close(self.settings.timeouts.drain_s)
+        await self.storage.stop()
+        if self.events is not None:
+            await self.events.stop()
         await self.place.stop()
-        await self.quizzes.stop()
         await self.journal.stop()
         log.info("stopped")
 
@@ -187,7 +213,8 @@ class Shard:
             registry=metrics.REGISTRY,
             not_ready=lambda: "leaving" if self.leaving else "",
             durability=lambda: self.journal.durability,
-            state=self.place.state,
+            state=lambda: self.storage.state() | self.place.state(),
+            reports=self.reports,
         )
 
     def _gauges(self) -> list[Gauge]:
@@ -269,15 +296,56 @@ def make_journal(settings: Settings) -> Journal:
     """Return the journal of a shard that is alone."""
     if settings.journal.kind == "memory":
         return MemoryJournal(on_commit=on_commit)
-    return SqliteJournal(settings.data.dir / DATABASE, on_commit=on_commit)
+    return SqliteJournal(settings.data.dir / FILE, on_commit=on_commit)
 
 
-def make_store(settings: Settings) -> Quizzes:
-    """Return the store of quizzes, in the journal's file or, like it, in memory."""
-    in_memory = settings.journal.kind == "memory"
-    return StoredQuizzes(
-        sqlite_engine(None if in_memory else settings.data.dir / DATABASE)
+def left_to(members: Membership, entries: Sequence[Entry]) -> Iterable[Entry]:
+    """Return those of *entries* that this shard is to write behind.
+
+    They are its own, and those that ended under an owner who is gone and that fall to
+    this shard; the open ones among the latter are taken over anyway.
+    """
+    owned = [(entry.session_id, entry.owner) for entry in entries if entry.ended]
+    left = set(members.orphans(owned))
+    me = members.me.owner
+    return [entry for entry in entries if entry.owner == me or entry.session_id in left]
+
+
+def storage_options(
+    settings: Settings, mine: Mine = all_of, on_closed: OnClosed = nobody_anchors
+) -> StorageOptions:
+    """Return the store's part of *settings*.
+
+    *mine* picks the journal's sessions that are this shard's to write. Raises
+    ``OSError`` or ``ValueError`` for a key file that can't be used.
+    """
+    return StorageOptions(
+        key=secret_from(settings.audit_key_path),
+        database=settings.database,
+        keep_ended_s=settings.journal.keep_ended_s,
+        mine=mine,
+        on_closed=on_closed,
     )
+
+
+def make_events(settings: Settings, parts: Wiring) -> Events:
+    """Return what tells other programs on Redis what is played here."""
+    events = settings.events
+    options = EventOptions(
+        streams=events.streams,
+        max_length=events.max_length,
+        queue_bytes=events.queue_bytes,
+        board_size=settings.leaderboard.size,
+        final_size=settings.leaderboard.final_size,
+        boards_per_s=events.boards_per_second,
+    )
+    return Events(parts.client, parts.journal, options)
+
+
+def share_news(node: Node, quizzes: StoredQuizzes) -> None:
+    """Have shards tell each other of quizzes that were changed."""
+    news = QuizNews(node.exchange, node.members, quizzes.forget)
+    quizzes.on_changed = news.tell
 
 
 def owner_settings(settings: Settings) -> OwnerSettings:

@@ -9,6 +9,7 @@ all problems are told at once, one line each, by the name that the reader has to
 import json
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -19,7 +20,14 @@ from pydantic_core import ErrorDetails
 
 from quizd.settings import Section, Settings
 
-__all__ = ["CONFIG_FILE_VARIABLE", "ConfigError", "Settings", "load", "to_toml"]
+__all__ = [
+    "CONFIG_FILE_VARIABLE",
+    "ConfigError",
+    "Settings",
+    "load",
+    "password_in",
+    "to_toml",
+]
 
 # Names the configuration file itself, so it is a flag's variable and not a key's.
 CONFIG_FILE_VARIABLE = "QUIZD_CONFIG"
@@ -57,7 +65,7 @@ _WANTED = {
 Tree = dict[str, object]
 
 
-class ConfigError(Exception):
+class ConfigError(ValueError):
     """The configuration can't be used; ``problems`` has one line for each reason."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -86,6 +94,29 @@ def load(
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+def password_in(key: str, file: str) -> str:
+    """Return the password in *file*, ``""`` where none is named.
+
+    Raises :class:`ConfigError`, naming the setting *key*, where the file can't be read,
+    is readable by others than its owner, or empty.
+    """
+    if not file:
+        return ""
+    try:
+        with Path(file).open(encoding="utf-8") as opened:
+            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+            password = opened.read().strip("\r\n")
+    except OSError as error:
+        raise ConfigError([f"{key}: {file}: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([f"{key}: {file} is not UTF-8"]) from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError([f"{key}: {file} has mode {mode:04o}, it must be 0600"])
+    if not password:
+        raise ConfigError([f"{key}: {file} is empty"])
+    return password
 
 
 def to_toml(settings: Settings) -> str:
@@ -160,9 +191,18 @@ def _problem(details: ErrorDetails, variables: Mapping[str, Tree]) -> str:
         return f"{name}: {wanted}"  # about several keys of a section
     section, key = (*path, "")[:2]
     told = variables.get(section, {}).get(key) == value
-    return f"{name}: {wanted}, is {_shown(value)}" + (
-        f" ({_variable(section, key)})" if told else ""
+    return (
+        f"{name}: {wanted}"
+        + ("" if _is_secret(section, key) else f", is {_shown(value)}")
+        + (f" ({_variable(section, key)})" if told else "")
     )
+
+
+def _is_secret(section: str, key: str) -> bool:
+    """Tell whether a value may hold a password: it is left out of reprs, too."""
+    field = Settings.model_fields.get(section)
+    keys = getattr(field.annotation, "model_fields", {}) if field else {}
+    return key in keys and not keys[key].repr
 
 
 def _wanted(details: ErrorDetails) -> str:

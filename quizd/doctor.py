@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from quizd.config import ConfigError
 from quizd.journal.base import JournalUnavailable
 from quizd.journal.redis_health import survey
 from quizd.redis_client import (
@@ -35,6 +36,9 @@ from quizd.redis_client import (
 )
 from quizd.settings import Journal, Server, Settings
 from quizd.sockets import RESERVE_FILES
+from quizd.store.base import StoreUnavailable
+from quizd.store.place import place_of
+from quizd.store.survey import survey as survey_store
 
 # A clock outside these years was never set.
 PLAUSIBLE_YEARS = range(2026, 2100)
@@ -99,9 +103,9 @@ def examine(settings: Settings) -> list[Check]:
         ),
         check_data_dir(settings.data.dir),
         check_secret(settings.secret_path),
-        check_redis(settings)
-        if settings.redis.url
-        else check_journal(settings.journal),
+        check_audit_key(settings.audit_key_path),
+        check_memory(settings),
+        check_database(settings),
         check_tls(settings.server),
         check_port(settings.server),
     ]
@@ -194,23 +198,44 @@ def _check_parent(folder: Path) -> Check:
 
 def check_secret(file: Path) -> Check:
     """Check that only its owner can read the key that signs tokens."""
+    return _check_key("secret", file, "auth.secret_file", "sign tokens")
+
+
+def check_audit_key(file: Path) -> Check:
+    """Check that only its owner can read the key that logs are chained with."""
+    return _check_key("audit key", file, "database.audit_key_file", "forge logs")
+
+
+def _check_key(name: str, file: Path, key: str, harm: str) -> Check:
     try:
         mode = stat.S_IMODE(file.stat().st_mode)
     except FileNotFoundError:
-        return Check("secret", f"{file} will be made")
+        return Check(name, f"{file} will be made")
     except OSError as error:
         return Check(
-            "secret",
+            name,
             f"{file}: {error.strerror}",
-            "set auth.secret_file to a file that this user can read",
+            f"set {key} to a file that this user can read",
         )
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         return Check(
-            "secret",
-            f"{file} has mode {mode:04o}: who reads it can sign tokens",
+            name,
+            f"{file} has mode {mode:04o}: who reads it can {harm}",
             f"chmod 600 {file}; if others could read it, replace it",
         )
-    return Check("secret", f"{file} is private")
+    return Check(name, f"{file} is private")
+
+
+def check_database(settings: Settings) -> Check:
+    """Check that the database can be used as it is, and keeps what it is given."""
+    try:
+        found = asyncio.run(survey_store(place_of(settings)))
+    except (ConfigError, StoreUnavailable) as error:
+        advice = "see [database] in the configuration; play goes on without it"
+        return Check("database", str(error), advice)
+    alone = settings.redis.url and not settings.database.url
+    detail = f"{found.detail}{', for shards of this machine alone' if alone else ''}"
+    return Check("database", detail, "; ".join(found.warnings))
 
 
 def check_journal(journal: Journal) -> Check:

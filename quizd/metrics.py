@@ -71,15 +71,19 @@ class WireCollector(Collector):
 
 
 class GaugeCollector(Collector):
-    """Values that some part of the program knows: ``(name, text, read)`` each."""
+    """Values that some part of the program knows: ``(name, text, read)`` each.
+
+    One whose name ends in ``_total`` only grows: it is a counter.
+    """
 
     def __init__(self, gauges: Iterable[tuple[str, str, Callable[[], float]]]) -> None:
         self._gauges = tuple(gauges)
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         """Read them all."""
         for name, text, read in self._gauges:
-            yield GaugeMetricFamily(name, text, value=read())
+            kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            yield kind(name, text, value=read())
 
 
 REGISTRY.register(WireCollector())

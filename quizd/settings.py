@@ -7,7 +7,7 @@ file and environment; ``config/quizd.toml`` explains them at more length.
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+RETENTION_MIN_DAYS = 7
+"""A session must be over, and written, before what it left is dropped."""
 
 
 def _origin(text: str) -> str:
@@ -46,6 +49,37 @@ def _region_url(text: str) -> str:
     return f"{name}={_base_url(url)}"
 
 
+def _postgres_url(text: str) -> str:
+    """Return the address of a Postgres; what is said of a wrong one shows none of it.
+
+    So strict because a password with a bare "/" or "@" could end up in a host's name.
+    """
+    if text and not _is_postgres(text):
+        raise ValueError(
+            'must be like "postgresql://user@host/name"; in a password, write / as %2F '
+            "and so on"
+        )
+    return text
+
+
+def _is_postgres(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        ports = [
+            urlsplit(f"//{host}").port
+            for host in parts.netloc.rpartition("@")[2].split(",")
+        ]
+        parse_qs(parts.query, strict_parsing=bool(parts.query))
+    except ValueError:
+        return False
+    return (
+        parts.scheme in {"postgresql", "postgres"}
+        and bool(ports)
+        and "@" not in parts.path + parts.query + parts.fragment
+        and parts.netloc.count("@") <= 1
+    )
+
+
 def _not_empty(value: object) -> object:
     if value == "":
         raise ValueError("must not be empty")
@@ -63,6 +97,9 @@ Origin = Annotated[str, AfterValidator(_origin)]
 Origins = Annotated[tuple[Origin, ...], BeforeValidator(_split)]
 RegionUrl = Annotated[str, AfterValidator(_region_url)]
 RegionUrls = Annotated[tuple[RegionUrl, ...], BeforeValidator(_split)]
+Stream = Literal["joins", "phases", "answers", "scores", "leaderboard", "results"]
+Streams = Annotated[tuple[Stream, ...], BeforeValidator(_split)]
+PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_split)]
 
 
@@ -292,6 +329,89 @@ class Journal(Section):
         le=60_000,
         description="Between lease renewals, in milliseconds; dates an outage.",
     )
+    keep_ended_s: float = Field(
+        default=3600.0,
+        gt=0,
+        le=31_536_000,
+        description="How long an ended session stays here once the database has it.",
+    )
+
+
+class Database(Section):
+    """Where quizzes and what was played are kept, and how that is written."""
+
+    url: PostgresUrl = Field(
+        default="",
+        repr=False,
+        description="postgresql://user@host/name; empty: SQLite in data.dir.",
+    )
+    replica_url: PostgresUrl = Field(
+        default="", repr=False, description="The same of a replica, for reports."
+    )
+    password_file: str = Field(
+        default="", description="File with the password, mode 0600; wins over the URLs."
+    )
+    connections: int = Field(
+        default=4,
+        ge=1,
+        le=100,
+        description="Connections of a shard for quizzes, and for reports.",
+    )
+    timeout_s: float = Field(
+        default=30.0, gt=0, le=600, description="A write that takes longer has failed."
+    )
+    retention_days: int = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="Answers and logs of sessions opened earlier go; 0: all stay.",
+    )
+    audit_key_file: str = Field(
+        default="",
+        description="Key of the sessions' logs; empty: <data.dir>/audit.key, as 0600.",
+    )
+    linger_ms: int = Field(
+        default=100,
+        ge=1,
+        le=60_000,
+        description="What is written waits so long, so that more goes at once.",
+    )
+    memory_bytes: int = Field(
+        default=8_388_608,
+        ge=65_536,
+        le=4_294_967_296,
+        description="What waits to be written and is in memory; more is read again.",
+    )
+    buffering: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description='Spare the database; "auto": while it is slow or times out.',
+    )
+    slow_ms: int = Field(
+        default=500,
+        ge=1,
+        le=600_000,
+        description="One write in 20 that takes longer means that it is slow.",
+    )
+    buffer_linger_ms: int = Field(
+        default=2000,
+        ge=1,
+        le=600_000,
+        description="Takes the place of linger_ms while the database is spared.",
+    )
+
+    @model_validator(mode="after")
+    def _retention_leaves_a_week(self) -> Self:
+        if 0 < self.retention_days < RETENTION_MIN_DAYS:
+            raise ValueError(
+                f"retention_days must be 0 or at least {RETENTION_MIN_DAYS}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _replica_of_something(self) -> Self:
+        if self.replica_url and not self.url:
+            raise ValueError("replica_url needs url as well")
+        return self
 
 
 class Redis(Section):
@@ -325,6 +445,33 @@ class Redis(Section):
     )
     connections: int = Field(
         default=16, ge=2, le=1000, description="Connections in the pool of a shard."
+    )
+
+
+class Events(Section):
+    """What is told to other programs on streams of Redis."""
+
+    streams: Streams = Field(
+        default=("joins", "phases", "leaderboard", "results"),
+        description="Which are written; answers and scores cost most.",
+    )
+    max_length: int = Field(
+        default=10_000,
+        ge=100,
+        le=100_000_000,
+        description="About how many events Redis keeps of each stream.",
+    )
+    queue_bytes: int = Field(
+        default=8_388_608,
+        ge=65_536,
+        le=4_294_967_296,
+        description="What waits to be told and is in memory; more is read again.",
+    )
+    boards_per_second: float = Field(
+        default=2.0,
+        gt=0,
+        le=100,
+        description="Boards a second of each session; changes between are merged.",
     )
 
 
@@ -430,7 +577,7 @@ class Metrics(Section):
 class Settings(BaseModel):
     """The whole configuration; :func:`quizd.config.load` reads it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     server: Server = Server()
     data: Data = Data()
@@ -440,7 +587,9 @@ class Settings(BaseModel):
     leaderboard: Leaderboard = Leaderboard()
     participants: Participants = Participants()
     journal: Journal = Journal()
+    database: Database = Database()
     redis: Redis = Redis()
+    events: Events = Events()
     cluster: Cluster = Cluster()
     auth: Auth = Auth()
     compat: Compat = Compat()
@@ -460,3 +609,8 @@ class Settings(BaseModel):
     def secret_path(self) -> Path:
         """The file with the key that signs tokens."""
         return Path(self.auth.secret_file or self.data.dir / "secret")
+
+    @property
+    def audit_key_path(self) -> Path:
+        """The file with the key of the sessions' logs."""
+        return Path(self.database.audit_key_file or self.data.dir / "audit.key")

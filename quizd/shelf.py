@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from quizd import content
-from quizd.app import make_store
 from quizd.clock import SystemClock
 from quizd.quizfile import json_format
 from quizd.session.quiz import Quiz
 from quizd.settings import Settings
 from quizd.store.base import QUIZ_ID, QUIZ_ID_WANTED, QuizSummary, Quizzes
+from quizd.store.place import lasting_place
+from quizd.store.quizzes import StoredQuizzes
 
 PAGE = 100
 Say = Callable[[str], None]
@@ -62,7 +63,7 @@ def list_shipped(say: Say) -> None:
 
 
 async def _opened(settings: Settings) -> Quizzes:
-    store = make_store(settings)
+    store = StoredQuizzes(lasting_place(settings).engine())
     await store.start()
     return store
 

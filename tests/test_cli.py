@@ -50,6 +50,17 @@ class TestCheckConfig:
         assert result.exit_code == 1
         assert "No such file" in result.stderr
 
+    def test_password_file(self, tmp_path: Path) -> None:
+        """Files that settings name are looked at, too."""
+        file = tmp_path / "quizd.toml"
+        file.write_text(
+            f"[database]\nurl = 'postgresql://db/quizd'\n"
+            f"password_file = '{tmp_path}/none'\n"
+        )
+        result = RUNNER.invoke(app, ["check-config", str(file)])
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith("quizd: database.password_file: ")
+
 
 class TestPrintConfig:
     """print-config shows what is in force."""
@@ -140,3 +151,13 @@ def test_module() -> None:
     )
     assert result.returncode == 1
     assert result.stderr == "/nonexistent: No such file or directory\n"
+
+
+def test_help_is_quick() -> None:
+    """Typing a command wrongly does not cost the time of loading a server."""
+    heavy = {"sqlalchemy", "fastapi", "redis", "asyncpg", "picows", "prometheus_client"}
+    program = f"import sys, quizd.cli; print(sorted({heavy} & set(sys.modules)))"
+    result = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    assert result.stdout == "[]\n"

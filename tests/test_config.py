@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from quizd.config import ConfigError, Settings, load, to_toml
+from quizd.config import ConfigError, Settings, load, password_in, to_toml
 from quizd.settings import Section, Server
 
 DOCUMENTED = Path(__file__).parents[1] / "config" / "quizd.toml"
@@ -236,6 +236,58 @@ class TestBadValues:
         (problem,) = problems(overrides=origins)
         assert problem.startswith("server.allowed_origins.0: must hold origins like")
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "mysql://quizd@db/quizd",
+            "db.example.org",
+            "postgresql://quizd:tell/nobody@db/quizd",
+            "postgresql://quizd:tell@nobody@db/quizd",
+            "postgresql://quizd:12/tell@db/quizd",
+            "postgresql://quizd:tell#nobody@db/quizd",
+            "postgresql://quizd:tell@db:port/quizd",
+            "postgresql://quizd:tell@[::1/quizd",
+            "postgresql://quizd:tell@db/quizd?sslmode",
+        ],
+    )
+    @pytest.mark.parametrize("key", ["url", "replica_url"])
+    def test_addresses_of_databases(
+        self, key: str, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What could put a password in a wrong place is refused, and not repeated."""
+        monkeypatch.setenv(f"QUIZD_DATABASE__{key}".upper(), url)
+        (problem,) = problems()
+        assert problem.startswith(f"database.{key}: must be like")
+        assert problem.endswith(f"(QUIZD_DATABASE__{key})".upper())
+        assert "tell" not in problem
+
+    def test_secrets_are_in_no_repr(self) -> None:
+        """Neither in that of the settings nor in that of what refuses them."""
+        url = "postgresql://quizd:tell@db/quizd"
+        settings = load(overrides={"database": {"url": url, "replica_url": url}})
+        assert "tell" not in repr(settings)
+        with pytest.raises(ConfigError) as caught:
+            load(overrides={"database": {"url": f"{url}@"}})
+        assert "tell" not in repr(caught.value.__cause__)
+
+    @pytest.mark.parametrize(
+        ("database", "said"),
+        [
+            ({"retention_days": 6}, "retention_days must be 0 or at least 7"),
+            ({"replica_url": "postgresql://db/x"}, "replica_url needs url as well"),
+        ],
+    )
+    def test_database_keys_that_do_not_fit(
+        self, database: dict[str, object], said: str
+    ) -> None:
+        """The line says which."""
+        assert problems(overrides={"database": database}) == [f"database: {said}"]
+
+    def test_streams(self) -> None:
+        """One that there is not is named with its place."""
+        (problem,) = problems(overrides={"events": {"streams": ["joins", "jons"]}})
+        assert problem.startswith("events.streams.1: must be 'joins', ")
+
     def test_half_of_tls(self) -> None:
         """A certificate without key, or the other way round, is refused."""
         for name in ("tls_certificate", "tls_key"):
@@ -248,6 +300,44 @@ class TestBadValues:
         (problem,) = problems(overrides={"log": {"level": "x\n" * 500}})
         assert "\n" not in problem
         assert len(problem) < 160
+
+
+class TestPasswordFile:
+    """A password comes from a file that is its owner's alone."""
+
+    def test_its_one_line(self, tmp_path: Path) -> None:
+        """Line ends are none of it, everything else is."""
+        file = tmp_path / "password"
+        file.write_text(" p\u00e4ss \r\n")
+        file.chmod(0o600)
+        assert password_in("database.password_file", str(file)) == " p\u00e4ss "
+
+    def test_none_is_named(self) -> None:
+        """Then there is no password."""
+        assert password_in("database.password_file", "") == ""
+
+    @pytest.mark.parametrize(
+        ("content", "mode", "said"),
+        [
+            (b"x", 0o640, "has mode 0640, it must be 0600"),
+            (b"\n", 0o600, "is empty"),
+            (b"\xff", 0o600, "is not UTF-8"),
+            (None, 0, "No such file"),
+        ],
+    )
+    def test_unusable(
+        self, content: bytes | None, mode: int, said: str, tmp_path: Path
+    ) -> None:
+        """The line names key and file, and shows nothing of the content."""
+        file = tmp_path / "password"
+        if content is not None:
+            file.write_bytes(content)
+            file.chmod(mode)
+        with pytest.raises(ConfigError) as caught:
+            password_in("database.password_file", str(file))
+        (problem,) = caught.value.problems
+        assert problem.startswith(f"database.password_file: {file}")
+        assert said in problem
 
 
 class TestFile:
@@ -316,6 +406,13 @@ class TestSettings:
         assert settings.secret_path == Path("/srv/quizd/secret")
         settings = load(overrides={"auth": {"secret_file": "/run/key"}})
         assert settings.secret_path == Path("/run/key")
+
+    def test_audit_key_path(self) -> None:
+        """The key of logs likewise."""
+        settings = load(overrides={"data": {"dir": "/srv/quizd"}})
+        assert settings.audit_key_path == Path("/srv/quizd/audit.key")
+        settings = load(overrides={"database": {"audit_key_file": "/run/key"}})
+        assert settings.audit_key_path == Path("/run/key")
 
     def test_written_as_browsers_write_it(self) -> None:
         """Origins are compared in lower case, and links have no double slash."""

@@ -1,5 +1,6 @@
 """The doctor: what it finds, and that it says what to do."""
 
+import asyncio
 import ctypes
 import os
 import resource
@@ -14,6 +15,9 @@ import pytest
 from quizd import doctor
 from quizd.doctor import Check, ClockSample
 from quizd.settings import Data, Journal, Limits, Server, Settings
+from quizd.store.by_hand import upgrade_database
+from quizd.store.place import place_of
+from tests.support.postgres_server import needs_postgres, shared_server
 
 UNLIMITED = resource.RLIM_INFINITY
 
@@ -146,6 +150,80 @@ class TestSecret:
         (tmp_path / "file").touch()
         check = doctor.check_secret(tmp_path / "file" / "secret")
         assert "auth.secret_file" in check.advice
+
+
+class TestAuditKey:
+    """The key of logs is looked at like the secret."""
+
+    def test_open_to_others(self, tmp_path: Path) -> None:
+        """What could be done with it is said."""
+        file = tmp_path / "audit.key"
+        assert doctor.check_audit_key(file).ok
+        file.touch(0o644)
+        check = doctor.check_audit_key(file)
+        assert "forge logs" in check.detail
+        assert "chmod 600" in check.advice
+
+
+class TestDatabase:
+    """Where the database is, and whether it can be used as it is."""
+
+    def settings(self, data_dir: Path, **database: object) -> Settings:
+        """Return settings with such a database."""
+        return Settings.model_validate(
+            {"data": {"dir": data_dir}, "database": database}
+        )
+
+    def test_file(self, tmp_path: Path) -> None:
+        """It is made by serving, and its revision is told once it is there."""
+        settings = self.settings(tmp_path)
+        check = doctor.check_database(settings)
+        assert check.ok
+        assert check.detail.endswith("will be made")
+        assert list(tmp_path.iterdir()) == []
+        asyncio.run(upgrade_database(place_of(settings), lambda _: None))
+        check = doctor.check_database(settings)
+        assert check.ok
+        assert check.detail.endswith("revision 0002")
+
+    def test_a_file_is_of_one_machine(self, tmp_path: Path) -> None:
+        """Who has a cluster is told so."""
+        settings = Settings.model_validate(
+            {"data": {"dir": tmp_path}, "redis": {"url": "redis://127.0.0.1:1"}}
+        )
+        assert doctor.check_database(settings).detail.endswith("this machine alone")
+
+    def test_nobody_listens(self, tmp_path: Path) -> None:
+        """What was tried is told, without the password."""
+        url = "postgresql://quizd:tell@127.0.0.1:1/quizd"
+        check = doctor.check_database(self.settings(tmp_path, url=url))
+        assert not check.ok
+        assert "127.0.0.1" in check.detail
+        assert "tell" not in check.detail
+
+    def test_password_file(self, tmp_path: Path) -> None:
+        """One that is missing is named."""
+        settings = self.settings(
+            tmp_path, url="postgresql://db/quizd", password_file=str(tmp_path / "none")
+        )
+        check = doctor.check_database(settings)
+        assert not check.ok
+        assert "database.password_file" in check.detail
+
+    @needs_postgres
+    def test_postgres(self, tmp_path: Path) -> None:
+        """What has to be done is said: these tables are missing, this disk is off."""
+        with shared_server().fresh_database("template0") as database:
+            dsn = shared_server().dsn(database)
+            settings = self.settings(tmp_path, url=dsn, replica_url=dsn)
+            check = doctor.check_database(settings)
+            assert check.detail.startswith("Postgres ")
+            assert "quizd db upgrade" in check.advice
+            assert "fsync" in check.advice
+            assert "no standby" in check.advice
+            asyncio.run(upgrade_database(place_of(settings), lambda _: None))
+            check = doctor.check_database(settings)
+            assert "quizd db upgrade" not in check.advice
 
 
 class TestJournal:

@@ -6,8 +6,10 @@ session; a host's is zero.
 
 import os
 import secrets
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 from quizd._fast.seal import BadToken, Seal
@@ -78,18 +80,23 @@ def secret_from(path: Path) -> bytes:
 def private_file(path: Path, content: bytes) -> bytes:
     """Return what is in *path*; where it is missing, make it (mode 0600) of *content*.
 
-    Raises ``OSError`` where it can't, ``ValueError`` where others can read it.
+    Of several that make it at once one succeeds, and all return its content. Raises
+    ``OSError`` where it can't, ``ValueError`` where others can read it.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if path.stat().st_mode & 0o077:
-            msg = f"{path} can be read by others: chmod 600 {path}"
-            raise ValueError(msg) from None
-    else:
-        with os.fdopen(number, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(number)
+    if not path.exists():
+        _make_whole(path, content)
+    if path.stat().st_mode & 0o077:
+        msg = f"{path} can be read by others: chmod 600 {path}"
+        raise ValueError(msg)
     return path.read_bytes()
+
+
+def _make_whole(path: Path, content: bytes) -> None:
+    """Make *path* of *content* in one step, unless somebody else does."""
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(file.name, path)

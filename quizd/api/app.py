@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from quizd.api import about, health, host, pages, play, problems, quizzes
+from quizd.api import about, health, host, pages, play, problems, quizzes, results
 from quizd.api.documents import Application
 from quizd.api.gate import Gate
 from quizd.api.join_rate import JoinRate
@@ -14,7 +14,8 @@ from quizd.cluster.region import Regions
 
 BASE = "/api/v1"
 DESCRIPTION = """\
-Joining, hosting and authoring live quizzes, and playing where WebSockets are blocked.
+Joining, hosting and authoring live quizzes, playing where WebSockets are blocked, and
+reading what was played.
 Errors are `application/problem+json` (RFC 9457) with a stable `code`. What goes over
 the socket is in [asyncapi.json](asyncapi.json).
 """
@@ -33,7 +34,7 @@ def create_app(services: Services) -> FastAPI:
         default_response_class=Json,
     )
     rate = JoinRate(services.settings.limits.joins_per_s_per_address)
-    for part in (play, host, quizzes, about):
+    for part in (play, host, quizzes, results, about):
         app.include_router(part.router, prefix=BASE)
     app.include_router(health.router)
     problems.install(app)

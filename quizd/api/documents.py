@@ -53,6 +53,15 @@ def gives(
     return responses
 
 
+def with_text(
+    responses: dict[int | str, Json], media_type: str
+) -> dict[int | str, Json]:
+    """Return *responses* with a text as another, or the only, content of success."""
+    content = responses[HTTPStatus.OK.value].setdefault("content", {})
+    content[media_type] = {"schema": {"type": "string"}}
+    return responses
+
+
 def takes(
     body: str | None = None,
     *,

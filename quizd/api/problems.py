@@ -5,6 +5,7 @@ few that only HTTP has. ``details`` is what the socket's error would tell, ``err
 names fields of a request that are wrong, ``problems`` tells what is wrong with a quiz.
 """
 
+import random
 from collections.abc import Mapping
 from enum import StrEnum
 from http import HTTPStatus
@@ -12,15 +13,26 @@ from http import HTTPStatus
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import Counter
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from quizd.codes import Reason, Refused
 from quizd.log import get_logger
+from quizd.metrics import REGISTRY
 from quizd.store.base import StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_S = 1
+RETRY_AFTER_S = (1, 3)
+"""From when to when those whom we can't serve are asked back: not all at once."""
+
+PROBLEMS = Counter(
+    "quizd_api_problems_total",
+    "Requests answered with a problem; session_full and shard_unavailable are those "
+    "that found no room.",
+    ["code"],
+    registry=REGISTRY,
+)
 
 log = get_logger(__name__)
 
@@ -67,12 +79,12 @@ MEANING: dict[AnyCode, str] = {
     Reason.UNKNOWN_TYPE: "There is no such command.",
     Reason.UNKNOWN_QUESTION: "The quiz has no question of this id.",
     Reason.QUESTION_NOT_OPEN: "The question takes no answers while paused.",
-    Reason.TOO_EARLY: "The question has not been asked yet.",
+    Reason.TOO_EARLY: "What this is about is still to come or going on.",
     Reason.TOO_LATE: "The question is closed.",
     Reason.ALREADY_ANSWERED: "Another answer to this question has been given before.",
     Reason.INVALID_OPTION: "This is no possible answer to the question.",
     Reason.RATE_LIMITED: "Too many requests; come back later.",
-    Reason.SESSION_NOT_FOUND: "No session of this quiz is open.",
+    Reason.SESSION_NOT_FOUND: "There is no such session, or none that is open.",
     Reason.SESSION_FULL: "No more players, or no more sessions, are taken.",
     Reason.SESSION_LOCKED: "The session takes no more players.",
     Reason.UNAUTHORIZED: "A valid token is needed.",
@@ -93,14 +105,20 @@ _OF_STATUS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Code.PAYLOAD_TOO_LARGE,
 }
 _CLOSE = {"Connection": "close"}
-_RETRY = {"Retry-After": str(RETRY_AFTER_S)}
 _HEADERS: dict[AnyCode, dict[str, str]] = {
     Reason.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="quizd"'},
-    Reason.RATE_LIMITED: _RETRY,
-    Reason.SHARD_UNAVAILABLE: _RETRY,
+    Reason.RATE_LIMITED: {"Retry-After": "1"},
     Code.PAYLOAD_TOO_LARGE: _CLOSE,  # the rest of the body is not read
     Code.REQUEST_TIMEOUT: _CLOSE,
 }
+
+
+def _headers(code: AnyCode) -> dict[str, str]:
+    """Return the headers that go with *code*."""
+    if code is Reason.SHARD_UNAVAILABLE:
+        after_s = random.randint(*RETRY_AFTER_S)  # noqa: S311 - spreads load
+        return {"Retry-After": str(after_s)}
+    return _HEADERS.get(code, {})
 
 
 class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
@@ -118,10 +136,11 @@ class Problem(Exception):  # noqa: N818 - the name that RFC 9457 gives it
         self.code = code
         self.members = members or {}
         self.status = status or STATUS[code]
-        self.headers = {**_HEADERS.get(code, {}), **(headers or {})}
+        self.headers = {**_headers(code), **(headers or {})}
 
     def response(self) -> Response:
         """Return the answer that tells it."""
+        PROBLEMS.labels(self.code.value).inc()
         content = {
             "type": "about:blank",
             "title": self.status.phrase,

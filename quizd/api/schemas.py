@@ -38,6 +38,10 @@ def ref(name: str) -> Schema:
     return {"$ref": f"{REF}{name}"}
 
 
+def _or_null(schema: Schema, description: str) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}], "description": description}
+
+
 def _list_of(name: str) -> Schema:
     return {"type": "array", "items": ref(name)}
 
@@ -128,6 +132,28 @@ _OWN: dict[str, Schema] = {
             "questionId?": ID,
             "participants": NATURAL,
             "seq": NATURAL,
+        }
+    ),
+    "Results": object_of(
+        {
+            "sessionId": ID,
+            "quizId": ID,
+            "quizVersion": POSITIVE,
+            "title": STRING,
+            "openedAt": TIME,
+            "endedAt": TIME,
+            "endReason": STRING,
+            "participants": _or_null(NATURAL, "All who joined; null: not known."),
+            "results": _list_of("Result"),
+            "nextCursor": CURSOR,
+        }
+    ),
+    "Result": object_of(
+        {
+            "participantId": _or_null(ID, "Null: the join could not be written."),
+            "participantName": _or_null(STRING, "Null: it was erased."),
+            "score": NATURAL,
+            "rank": _or_null(POSITIVE, "Null: removed by the host."),
         }
     ),
     "Health": object_of({"status": STRING, "checks?": {"type": "object"}}),

@@ -12,6 +12,7 @@ from quizd.api.join_rate import JoinRate
 from quizd.api.joinable import Joinable
 from quizd.clock import Clock
 from quizd.owner.sessions import Sessions
+from quizd.reports import Reports
 from quizd.settings import Settings
 from quizd.store.base import Quizzes
 
@@ -30,7 +31,8 @@ class Services:
     ``author_token`` opens what authors do; an empty one opens nothing.
     ``not_ready`` says why nobody should be sent here now, ``""`` where all is well.
     ``durability`` is the journal's sentence on what it survives, ``state`` what else
-    an operator should see when looking.
+    an operator should see when looking. Without ``reports`` those on what was played
+    are refused.
     """
 
     sessions: Sessions
@@ -44,6 +46,7 @@ class Services:
     not_ready: Callable[[], str] = _ready
     durability: Callable[[], str] = _ready
     state: Callable[[], Mapping[str, str]] = dict
+    reports: Reports | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A quiz: the definition that a session runs. One version of it never changes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -73,9 +73,37 @@ class Quiz(BaseModel):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        """Refuse the character NUL, which Postgres keeps in no text."""
+        check_texts(self)
+        return self
+
     def question(self, index: int) -> Question:
         """Return the question at *index*, counted from 0."""
         return self.questions[index]
+
+
+def check_texts(quiz: Quiz) -> None:
+    """Raise ``ValueError`` for the first text of *quiz* that holds a NUL, naming it."""
+    if "\\u0000" not in quiz.model_dump_json():
+        return
+    for place in _places_of_nul(quiz.model_dump(mode="json"), ""):
+        msg = f"{place} must not hold the character NUL (U+0000)"
+        raise ValueError(msg)
+
+
+def _places_of_nul(value: object, place: str) -> Iterator[str]:
+    match value:
+        case str():
+            if "\0" in value:
+                yield place
+        case list():
+            for index, each in enumerate(value):
+                yield from _places_of_nul(each, f"{place}[{index}]")
+        case dict():
+            for key, each in value.items():
+                yield from _places_of_nul(each, f"{place}.{key}".removeprefix("."))
 
 
 def first_repeated(texts: Iterable[str]) -> str | None:

@@ -13,17 +13,15 @@ heads and all. Against that the last head of each session also goes to the log e
 import asyncio
 import hmac
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
-import orjson
 from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from quizd._fast import rows as fast
-from quizd._fast import scoring
 from quizd.session import records as rec
 from quizd.session.live import LiveSession
 from quizd.store.log import START, next_head
@@ -35,12 +33,12 @@ from quizd.store.tables import (
     session_log,
 )
 from quizd.store.transaction import named_failures, transaction
-from quizd.store.write_behind.results import replay
+from quizd.store.write_behind.results import TURN_S, replay
 from quizd.store.write_behind.rows import UNREADABLE
 
 SUM_BYTES = 32
 MODULUS = 1 << (8 * SUM_BYTES)
-TURN_ROWS = 200
+READ_ROWS = 100
 
 _ANSWER = tuple(answers.c[name] for name in fast.COLUMN_NAMES)
 
@@ -99,33 +97,6 @@ class Audit:
         until = until_index if until_index is not None else 2**63 - 1
         return await replay(self._log(session_id), until)
 
-    async def export(self, session_id: str) -> AsyncIterator[bytes]:
-        """Yield the log as JSON lines: a record each, and at last what was verified.
-
-        Answers name their participant's id; nothing names a person.
-        """
-        ids: list[str] = []
-        async for index, batch in self._log(session_id):
-            try:
-                records = list(rec.unpack(batch))
-            except UNREADABLE:
-                yield _line({"index": index, "kind": "Unreadable", "hex": batch.hex()})
-                continue
-            for record in records:
-                if isinstance(record, rec.ParticipantAdded):
-                    ids.append(record.participant_id)
-                for line in _lines(index, record, ids):
-                    yield line
-        verdict = await self.verify(session_id)
-        yield _line(
-            {
-                "session_id": session_id,
-                "index": verdict.index,
-                "head": verdict.head.hex(),
-                "problems": verdict.problems,
-            }
-        )
-
     async def batches(self, session_id: str) -> AsyncIterator[tuple[int, bytes]]:
         """Yield the session's batches as the journal had them, names and all.
 
@@ -157,13 +128,16 @@ class Audit:
 
     async def _stream(self, query: Select[Any]) -> AsyncIterator[Row[Any]]:
         """Yield the rows of *query*, a few at a time and with turns for others."""
+        loop = asyncio.get_running_loop()
         async with named_failures(), self._engine.connect() as connection:
-            options = {"yield_per": TURN_ROWS}
+            options = {"yield_per": READ_ROWS}
             rows = await connection.stream(query.execution_options(**options))
-            async for part in rows.partitions():
-                for row in part:
-                    yield row
-                await asyncio.sleep(0)
+            turn_s = loop.time()
+            async for row in rows:
+                yield row
+                if loop.time() - turn_s > TURN_S:
+                    await asyncio.sleep(0)
+                    turn_s = loop.time()
 
     async def _set_aside(self, session_id: str) -> set[int]:
         query = select(rejected_records.c.idx).where(
@@ -233,32 +207,14 @@ class Sums:
 def _sum_up(sums: Sums, session_id: str, batch: bytes, verdict: Verdict) -> None:
     """Add the answers of *batch*; what can't be read has none, and says so."""
     try:
-        records = list(rec.unpack(batch))
+        for record in list(rec.unpack(batch)):
+            if isinstance(record, rec.SessionOpened):
+                sums.opened_ms = record.at_ms
+            if isinstance(record, rec.AnswersAccepted):
+                for row in fast.tuples(record.packed, session_id, sums.opened_ms):
+                    sums.add(row)
     except UNREADABLE:
         verdict.problems.append(f"batch {verdict.index} can't be read")
-        return
-    for record in records:
-        if isinstance(record, rec.SessionOpened):
-            sums.opened_ms = record.at_ms
-        if isinstance(record, rec.AnswersAccepted):
-            for row in fast.tuples(record.packed, session_id, sums.opened_ms):
-                sums.add(row)
-
-
-def _lines(index: int, record: rec.Record, ids: list[str]) -> Iterator[bytes]:
-    """Yield *record* with its fields as it names them; answers one by one."""
-    head = {"index": index, "kind": type(record).__name__}
-    if not isinstance(record, rec.AnswersAccepted):
-        yield _line({**head, **asdict(record)})
-        return
-    head |= {"at_ms": record.at_ms, "question": scoring.question_of(record.packed)}
-    for answer in scoring.answers_in(record.packed):
-        told = {**answer, "response": answer["response"].hex()}
-        yield _line({**head, "participant_id": ids[answer["participant"]], **told})
-
-
-def _line(value: object) -> bytes:
-    return orjson.dumps(value) + b"\n"
 
 
 def _named(

@@ -94,5 +94,9 @@ class Quizzes(ABC):
         """
 
     @abstractmethod
+    def forget(self, quiz_id: str) -> None:
+        """Keep nothing of a quiz in memory: another process has changed it."""
+
+    @abstractmethod
     async def delete(self, quiz_id: str, now_ms: int) -> bool:
         """Take the quiz out; return whether it was there. Open sessions go on."""

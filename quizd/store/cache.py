@@ -4,6 +4,9 @@ Whoever asks for a key while it is being looked up waits for that look-up. A key
 forgotten meanwhile is looked up anew by the next one who asks, and what the older
 look-up finds is handed to those who wait for it but not kept. Values age, since others
 may change what is behind them without a word.
+
+What is aged is better than nothing: while looking up fails in the way that passes, or
+takes long, the aged value is given to whoever asks.
 """
 
 import asyncio
@@ -13,11 +16,15 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+PATIENCE_S = 0.5
+"""How long who would do with an aged value waits for a new one."""
+
 
 class Cache(Generic[T]):
     """The latest *size* values that *load* found; ``None`` is not kept.
 
-    A value is looked up again when it is *max_age_s* old, by *now_s*.
+    A value is looked up again when it is *max_age_s* old, by *now_s*. *passing* is what
+    *load* raises where there is no telling what it would find.
     """
 
     def __init__(
@@ -26,11 +33,13 @@ class Cache(Generic[T]):
         size: int,
         max_age_s: float,
         now_s: Callable[[], float],
+        passing: type[Exception],
     ) -> None:
         self._load = load
         self._size = size
         self._max_age_s = max_age_s
         self._now_s = now_s
+        self._passing = passing
         self._kept: OrderedDict[str, tuple[float, T]] = OrderedDict()
         self._loading: dict[str, asyncio.Task[T | None]] = {}
 
@@ -44,7 +53,9 @@ class Cache(Generic[T]):
         if task is None:
             task = self._loading[key] = asyncio.create_task(self._look_up(key))
             task.add_done_callback(_retrieve)
-        return await asyncio.shield(task)
+        if value is None:
+            return await asyncio.shield(task)
+        return await self._better_than(value, task)
 
     def forget(self, key: str) -> None:
         """Look *key* up again when it is next asked for."""
@@ -58,13 +69,25 @@ class Cache(Generic[T]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _better_than(self, aged: T, task: asyncio.Task[T | None]) -> T | None:
+        """Return what *task* finds, *aged* where it takes long or fails for now."""
+        await asyncio.wait({task}, timeout=PATIENCE_S)
+        if not task.done():
+            return aged
+        try:
+            return task.result()
+        except self._passing:
+            return aged
+
     async def _look_up(self, key: str) -> T | None:
         mine = asyncio.current_task()
         try:
             until_s = self._now_s() + self._max_age_s
             value = await self._load(key)
-            if value is not None and self._loading.get(key) is mine:
-                self._keep(key, until_s, value)
+            if self._loading.get(key) is mine:
+                self._kept.pop(key, None)
+                if value is not None:
+                    self._keep(key, until_s, value)
             return value
         finally:
             if self._loading.get(key) is mine:

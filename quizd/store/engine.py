@@ -20,6 +20,7 @@ POSTGRES_CONNECTIONS = 4
 
 CONNECT_S = 5.0
 STATEMENT_S = 30.0
+"""Unless told otherwise; what takes longer has failed."""
 
 
 def sqlite_engine(path: Path | None) -> AsyncEngine:
@@ -45,7 +46,11 @@ def sqlite_engine(path: Path | None) -> AsyncEngine:
 
 
 def postgres_engine(
-    dsn: str, connections: int = POSTGRES_CONNECTIONS, *, read_only: bool = False
+    dsn: str,
+    connections: int = POSTGRES_CONNECTIONS,
+    *,
+    read_only: bool = False,
+    statement_s: float = STATEMENT_S,
 ) -> AsyncEngine:
     """Return an engine on the Postgres at *dsn*; nothing is connected to yet.
 
@@ -62,7 +67,7 @@ def postgres_engine(
         return await asyncpg.connect(
             dsn,
             timeout=CONNECT_S,
-            command_timeout=STATEMENT_S,
+            command_timeout=statement_s,
             server_settings=settings,
         )
 
@@ -78,12 +83,14 @@ def postgres_engine(
     )
 
 
-def reading_engine(dsn: str, replica_dsn: str = "") -> AsyncEngine:
+def reading_engine(
+    dsn: str, replica_dsn: str = "", connections: int = POSTGRES_CONNECTIONS
+) -> AsyncEngine:
     """Return an engine for reports: on the replica where there is one.
 
     It can change nothing. What a replica shows may be somewhat older.
     """
-    return postgres_engine(replica_dsn or dsn, read_only=True)
+    return postgres_engine(replica_dsn or dsn, connections, read_only=True)
 
 
 def _prepare(connection: DBAPIConnection, _: object) -> None:

@@ -16,15 +16,13 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from quizd.settings import RETENTION_MIN_DAYS
 from quizd.store.migrations import lock
 
 DAY_MS = 24 * 3600 * 1000
 PART_MS = 7 * DAY_MS
 PARTS_AHEAD = 2
 PARTED = ("answers", "session_log")
-RETENTION_MIN_DAYS = 7
-"""A session must be over, and written behind, before what it left is dropped."""
-
 LOCK_WAIT_MS = 2_000
 SLICE_ROWS = 500
 

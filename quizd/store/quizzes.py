@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from sqlalchemy import Row, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from quizd.session.quiz import Quiz
+from quizd.session.quiz import Quiz, check_texts
 from quizd.store.base import (
     LIST_MAX,
     QUIZ_ID,
@@ -41,11 +41,18 @@ def new_quiz_id() -> str:
     return secrets.choice(FIRST_LETTERS) + "".join(rest)
 
 
+def _nobody_else(_quiz_id: str) -> None:
+    """Tell nobody that a quiz has changed: there is one shard."""
+
+
 class StoredQuizzes(Quizzes):
     """Quizzes behind *engine*; definitions that are in use are kept in memory.
 
     Owns the engine; *now_s* is any clock in seconds that never goes back. What another
-    process changes (``quizd quiz import``) is noticed within :data:`CACHED_S`.
+    process changes (``quizd quiz import``) is noticed within :data:`CACHED_S`, and
+    what another shard changes as soon as it says so: *on_changed* is called with the
+    id of each quiz that was changed or deleted here, :meth:`forget` is to be called
+    there. While the database is away, what is in memory is given however old it is.
 
     An SQLite file is ours and is upgraded by :meth:`start`; a Postgres only where
     *upgrades* says so, since other programs of other versions may use it.
@@ -60,7 +67,8 @@ class StoredQuizzes(Quizzes):
     ) -> None:
         self._engine = engine
         self._upgrades = upgrades or engine.dialect.name == "sqlite"
-        self._cache = Cache(self._load, CACHED, CACHED_S, now_s)
+        self._cache = Cache(self._load, CACHED, CACHED_S, now_s, StoreUnavailable)
+        self.on_changed: Callable[[str], None] = _nobody_else
 
     async def start(self) -> None:
         """Make the tables that are missing, or see that they are there.
@@ -94,11 +102,15 @@ class StoredQuizzes(Quizzes):
                     continue
             raise StoreUnavailable(f"quiz {quiz_id} is written to by others")
         finally:
-            self._cache.forget(quiz_id)
+            self._changed(quiz_id)
 
     async def get(self, quiz_id: str) -> StoredQuiz | None:
         """Return the latest version, ``None`` where there is no such quiz."""
         return await self._cache.get(quiz_id)
+
+    def forget(self, quiz_id: str) -> None:
+        """Look a quiz up again when it is next asked for."""
+        self._cache.forget(quiz_id)
 
     async def list(
         self, limit: int, cursor: str | None = None, *, always_open: bool = False
@@ -125,10 +137,15 @@ class StoredQuizzes(Quizzes):
                     update(quizzes).where(there).values(deleted_ms=now_ms)
                 )
         finally:
-            self._cache.forget(quiz_id)
+            self._changed(quiz_id)
         return done.rowcount > 0
 
     # -- inside ------------------------------------------------------------------
+
+    def _changed(self, quiz_id: str) -> None:
+        """Forget what was known of a quiz, here and elsewhere, also if in doubt."""
+        self._cache.forget(quiz_id)
+        self.on_changed(quiz_id)
 
     async def _load(self, quiz_id: str) -> StoredQuiz | None:
         query = (
@@ -254,24 +271,12 @@ async def _add_version(
 def _content(quiz: Quiz) -> tuple[object, str]:
     """Return *quiz* as JSON values, and the SHA-256 of them with sorted keys.
 
-    Raises ``ValueError`` for the character NUL, which Postgres keeps in no text.
+    Raises ``ValueError`` for a quiz that was not checked and can't be kept everywhere.
     """
+    check_texts(quiz)
     content = quiz.model_dump(mode="json")
     text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    if rb"\u0000" in text and any("\0" in each for each in _texts(content)):
-        raise ValueError("a quiz's texts must not hold the character NUL (U+0000)")
     return content, sha256(text).hexdigest()
-
-
-def _texts(value: object) -> Iterable[str]:
-    match value:
-        case str():
-            yield value
-        case list():
-            for each in value:
-                yield from _texts(each)
-        case dict():
-            yield from _texts([*value, *value.values()])
 
 
 def _listed(quiz: Quiz) -> dict[str, object]:

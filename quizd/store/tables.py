@@ -151,8 +151,9 @@ results = Table(
     Column("participant", Integer, primary_key=True, autoincrement=False),
     Column("score", Integer, nullable=False),
     Column("rank", Integer, nullable=False),
-    # For the winners of a session, in order, without sorting everybody.
-    Index("ix_results_session_id", "session_id", "rank"),
+    # For the winners of a session, and pages from there on, without sorting anybody:
+    # many may share a rank.
+    Index("ix_results_session_id", "session_id", "rank", "participant"),
 )
 
 # The records themselves, without names: what the audit proves and replays.

@@ -24,7 +24,9 @@ async def named_failures() -> AsyncIterator[None]:
         yield
     except IntegrityError:
         raise
-    except (DBAPIError, NoConnection, *_CONNECTING) as error:
+    except DBAPIError as error:  # whose own text has the statement and its values
+        raise StoreUnavailable(str(error.orig)) from error
+    except (NoConnection, *_CONNECTING) as error:
         raise StoreUnavailable(str(error) or type(error).__name__) from error
 
 

@@ -1,5 +1,7 @@
 """What operators ask: alive, ready, which version, how much."""
 
+import asyncio
+
 import pytest
 from prometheus_client import Counter
 
@@ -34,16 +36,41 @@ async def test_who_drains_is_not_ready(stage: Stage) -> None:
     assert answer.json()["details"] == {"problem": "draining"}
 
 
-async def test_without_a_database_one_is_not_ready(
+async def test_without_a_database_one_is_ready_but_degraded(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The store is asked each time."""
+    """Play goes on, so players are sent here; who looks closer is told why."""
 
     async def fail() -> None:
         raise StoreUnavailable("gone")
 
     monkeypatch.setattr(stage.quizzes, "ping", fail)
-    assert (await stage.api.get("/readyz")).status_code == 503
+    assert (await stage.api.get("/readyz")).json() == {"status": "ready"}
+    looked = await stage.api.get("/readyz?verbose")
+    assert (looked.status_code, looked.json()["status"]) == (200, "degraded: store")
+    assert looked.json()["checks"]["store"] == "degraded: gone"
+
+
+async def test_a_database_that_does_not_answer_keeps_nobody_waiting(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts as away after a while."""
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(stage.quizzes, "ping", hang)
+    monkeypatch.setattr("quizd.api.health.STORE_WITHIN_S", 0.0)
+    looked = await stage.api.get("/readyz?verbose")
+    assert looked.json()["status"] == "degraded: store"
+
+
+async def test_what_the_store_says_of_itself_is_told(stage: Stage) -> None:
+    """Also where the database answers: what is written behind may fail."""
+    stage.rebuild(state=lambda: {"store": "degraded: disk full", "write-behind": "-"})
+    looked = (await stage.api.get("/readyz?verbose")).json()
+    assert looked["status"] == "degraded: store"
+    assert looked["checks"]["store"] == "degraded: disk full"
 
 
 async def test_the_version_is_told(stage: Stage) -> None:

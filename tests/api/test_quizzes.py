@@ -93,6 +93,17 @@ async def test_what_is_wrong_with_a_quiz_is_told_in_lines(
     ]
 
 
+async def test_a_text_that_can_not_be_kept_is_named(stage: Stage) -> None:
+    """The character NUL, which not every database takes."""
+    wrong = quiz()
+    wrong["questions"][1]["text"] = "a\0b"
+    answer = await stage.api.post(QUIZZES, headers=AS_AUTHOR, json=wrong)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_message")
+    assert answer.json()["problems"] == [
+        "quiz: questions[1].text must not hold the character NUL (U+0000)"
+    ]
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"title": NaN}'])
 async def test_a_quiz_that_is_no_json_is_malformed(stage: Stage, body: bytes) -> None:
     """400, with the place where reading stopped."""

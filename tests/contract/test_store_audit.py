@@ -3,7 +3,6 @@
 import random
 from collections.abc import AsyncIterator
 
-import orjson
 import pytest
 from sqlalchemy import Executable, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -184,31 +183,6 @@ async def test_replay_gives_the_session_at_any_batch(engine: AsyncEngine) -> Non
     assert results_in(await audit.replay("s")) == results_in(again)
     with pytest.raises(Incomplete):
         await audit.replay("unknown")
-
-
-async def test_export_is_a_line_per_record_and_a_verdict(engine: AsyncEngine) -> None:
-    """Answers one by one, by participants' ids."""
-    lines = [orjson.loads(line) async for line in Audit(engine, KEY).export("s")]
-    *told, verdict = lines
-    assert verdict["problems"] == []
-    assert verdict["index"] == len(PACKED["s"])
-    expected = sum(
-        rec_answers(each) if isinstance(each, rec.AnswersAccepted) else 1
-        for each in RECORDS["s"]
-    )
-    assert len(told) == expected
-    given = [line for line in told if line["kind"] == "AnswersAccepted"]
-    assert {line["participant_id"] for line in given} <= {
-        each.participant_id
-        for each in RECORDS["s"]
-        if isinstance(each, rec.ParticipantAdded)
-    }
-    assert all(line["participant_id"] == f"p{line['participant']}" for line in given)
-
-
-def rec_answers(record: rec.AnswersAccepted) -> int:
-    """Return how many answers are in *record*."""
-    return int.from_bytes(record.packed[2:6], "little")
 
 
 async def test_the_journal_can_be_made_again(engine: AsyncEngine) -> None:

@@ -53,6 +53,10 @@ async def journal() -> AsyncIterator[MemoryJournal]:
         yield journal
 
 
+def _called_mine(entries: Sequence[own.Entry]) -> list[own.Entry]:
+    return [entry for entry in entries if entry.session_id == "mine"]
+
+
 class Faulty(Sink):
     """A sink that fails when *rng* says so, before the unit is kept or after it."""
 
@@ -253,7 +257,7 @@ class TestWhose:
         games = {name: game(name, 40) for name in ("mine", "theirs")}
         for name, records in games.items():
             await record(journal, name, [rec.pack(records)])
-        mine = Options(key=KEY, pacing=PACING, owns="mine".__eq__)
+        mine = Options(key=KEY, pacing=PACING, mine=_called_mine)
         await write_all(journal, backend.sink(), ManualClock(), mine)
         assert await stored(engine) == expected([games["mine"]])
 
@@ -289,6 +293,21 @@ class TestWhose:
         options = Options(key=KEY, pacing=PACING, on_written=told.append)
         await write_all(journal, backend.sink(), ManualClock(), options)
         assert told == ["ended"]
+        await write_all(journal, backend.sink(), ManualClock(), options)
+        assert told == ["ended"] * 2, "one that was written before is told of, too"
+
+    async def test_looking_around_finds_what_nobody_has_told_of(
+        self, backend: Backend, engine: AsyncEngine, journal: MemoryJournal
+    ) -> None:
+        """A session that another shard had, and could not write any more."""
+        made = queue(journal, backend.sink())
+        await made.drain(PATIENCE_S)
+        records = game("late", 45)
+        await record(journal, "late", [rec.pack(records)])
+        await made.look_around()
+        await made.drain(PATIENCE_S)
+        await made.stop()
+        assert await stored(engine) == expected([records])
 
     async def test_a_short_key_is_refused(
         self, backend: Backend, journal: MemoryJournal

@@ -157,6 +157,25 @@ def test_what_is_no_quiz_at_all(data: object) -> None:
         Quiz.model_validate(data)
 
 
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"title": "a\0b"}, "title"),
+        ({"description": "\0"}, "description"),
+        ({"questions": [single(), {**single(), "text": "\0?"}]}, "questions[1].text"),
+    ],
+)
+def test_what_can_not_be_kept_says_where(fields: dict[str, object], where: str) -> None:
+    """The character NUL, anywhere."""
+    assert f"{where} must not hold the character NUL" in complaint(**fields)
+
+
+def test_what_only_looks_like_nul_is_text() -> None:
+    """A backslash, a u and four digits."""
+    data = {"title": "a\\u0000b", "questions": [single()]}
+    assert Quiz.model_validate(data).title == "a\\u0000b"
+
+
 def test_the_first_repeated_text() -> None:
     """The first one that has been there before, none where all differ."""
     assert first_repeated(["a", "b", "b", "a"]) == "b"

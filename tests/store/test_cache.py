@@ -14,6 +14,7 @@ class Source:
         self.values: dict[str, str] = {}
         self.asked: list[str] = []
         self.fail = False
+        self.away = False
         self.now_s = 1_000.0
         self._begun: asyncio.Queue[str] = asyncio.Queue()
         self._go = asyncio.Event()
@@ -39,6 +40,8 @@ class Source:
         await self._go.wait()
         if self.fail:
             raise OSError("out of order")
+        if self.away:
+            raise ConnectionError("away")
         return value
 
 
@@ -52,7 +55,7 @@ async def source() -> Source:
 
 def cache_of(source: Source) -> Cache[str]:
     """Return a cache of two values, which are good for ten seconds."""
-    return Cache(source.load, 2, 10.0, lambda: source.now_s)
+    return Cache(source.load, 2, 10.0, lambda: source.now_s, ConnectionError)
 
 
 async def test_a_value_ages(source: Source) -> None:
@@ -90,6 +93,18 @@ async def test_a_crowd_at_a_cold_key_is_one_look_up(source: Source) -> None:
     """All of them wait for the same, and get the same."""
     cache = cache_of(source)
     assert await asyncio.gather(*(cache.get("a") for _ in range(100))) == ["one"] * 100
+    assert source.asked == ["a"]
+
+
+async def test_fifty_thousand_at_a_cold_key_are_one_look_up(source: Source) -> None:
+    """They come while it is being looked up, and after; what it takes is one."""
+    cache = cache_of(source)
+    source.hold()
+    asking = [asyncio.create_task(cache.get("a")) for _ in range(50_000)]
+    await source.begun()
+    source.release()
+    assert await asyncio.gather(*asking) == ["one"] * 50_000
+    assert await cache.get("a") == "one"
     assert source.asked == ["a"]
 
 
@@ -145,6 +160,63 @@ async def test_a_failure_is_told_to_all_and_not_kept(source: Source) -> None:
     source.fail = False
     assert await cache.get("a") == "one"
     assert source.asked == ["a", "a"]
+
+
+async def test_an_aged_value_is_better_than_none(source: Source) -> None:
+    """What is behind is away: what is known is given, and looked up once it is back."""
+    cache = cache_of(source)
+    await cache.get("a")
+    source.values["a"] = "new"
+    source.now_s += 10
+    source.away = True
+    assert [await cache.get("a") for _ in range(2)] == ["one"] * 2
+    with pytest.raises(ConnectionError):
+        await cache.get("b")
+    source.away = False
+    assert await cache.get("a") == "new"
+
+
+async def test_an_aged_value_hides_no_fault(source: Source) -> None:
+    """What does not pass by itself is told."""
+    cache = cache_of(source)
+    await cache.get("a")
+    source.now_s += 10
+    source.fail = True
+    with pytest.raises(OSError, match="out of order"):
+        await cache.get("a")
+
+
+async def test_who_would_do_with_an_aged_value_does_not_wait_long(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look-up goes on meanwhile, and is given once it has come."""
+    monkeypatch.setattr("quizd.store.cache.PATIENCE_S", 0.0)
+    cache = cache_of(source)
+    await cache.get("a")
+    source.values["a"] = "new"
+    source.now_s += 10
+    source.hold()
+    assert await cache.get("a") == "one"
+    source.release()
+    monkeypatch.undo()
+    assert await cache.get("a") == "new"
+    assert source.asked == ["a", "a"]
+
+
+@pytest.mark.parametrize("way", ["gone", "forgotten"])
+async def test_what_is_known_to_be_wrong_is_not_given(source: Source, way: str) -> None:
+    """Neither what was found to be gone nor what was forgotten, however old."""
+    cache = cache_of(source)
+    await cache.get("a")
+    source.now_s += 10
+    if way == "gone":
+        del source.values["a"]
+        assert await cache.get("a") is None
+    else:
+        cache.forget("a")
+    source.away = True
+    with pytest.raises(ConnectionError):
+        await cache.get("a")
 
 
 async def test_who_leaves_takes_nobody_along(source: Source) -> None:

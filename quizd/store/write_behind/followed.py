@@ -38,11 +38,24 @@ class Followed:
         return self.cursor is None or self.cursor.index < self.last
 
 
-class Sessions:
-    """All followed sessions, and which of them are behind, in turn."""
+def nobody_cares(_session_id: str) -> None:
+    """Pass over a session that is written whole."""
 
-    def __init__(self, now_ms: Callable[[], int], keep_bytes: int = KEEP_BYTES) -> None:
+
+class Sessions:
+    """All followed sessions, and which of them are behind, in turn.
+
+    *on_whole* is told of each that has ended and is written whole.
+    """
+
+    def __init__(
+        self,
+        now_ms: Callable[[], int],
+        keep_bytes: int = KEEP_BYTES,
+        on_whole: Callable[[str], None] = nobody_cares,
+    ) -> None:
         self._now_ms = now_ms
+        self._on_whole = on_whole
         self._keep_bytes = keep_bytes
         self._followed: dict[str, Followed] = {}
         self._behind: dict[str, None] = {}
@@ -157,6 +170,7 @@ class Sessions:
             self._behind[session_id] = None  # at the end: others have their turn
         elif cursor.context.ended:
             self.forget(session_id)
+            self._on_whole(session_id)
         else:
             followed.waiting_bytes = 0
 

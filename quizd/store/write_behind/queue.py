@@ -1,7 +1,7 @@
 """The queue itself: one task per shard. The package's docstring explains it."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +10,7 @@ from quizd.clock import Clock
 from quizd.log import get_logger
 from quizd.store.log import KEY_MIN_BYTES
 from quizd.store.write_behind.collect import Collector, SourceFailed
-from quizd.store.write_behind.followed import KEEP_BYTES, Sessions
+from quizd.store.write_behind.followed import KEEP_BYTES, Sessions, nobody_cares
 from quizd.store.write_behind.pace import Pace, Pacing, State, Switch
 from quizd.store.write_behind.results import ResultsOf
 from quizd.store.write_behind.sink import (
@@ -21,7 +21,7 @@ from quizd.store.write_behind.sink import (
     SinkUnavailable,
     UnitRefused,
 )
-from quizd.store.write_behind.source import Source
+from quizd.store.write_behind.source import Entry, Source
 from quizd.store.write_behind.unit import Unit
 
 TRIM_BATCHES = 64
@@ -32,25 +32,32 @@ MOVED_PAUSE_S = 0.05
 log = get_logger(__name__)
 
 
-def _nobody_cares(_session_id: str) -> None:
-    """Pass over a session that is written whole."""
+OnClosed = Callable[[str, int, bytes], None]
+"""Told the end of a log that is complete: session, index and head."""
+
+
+def nobody_anchors(_session_id: str, _index: int, _head: bytes) -> None:
+    """Pass over a log that is complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """``key`` is the secret of the log's chain, of at least 16 bytes.
 
-    ``owns`` tells, at the start, which of the journal's sessions are this shard's;
+    ``mine`` tells which of the journal's sessions are this shard's to write;
     ``results_of`` takes the place of replaying an ended session where the application
-    knows better. ``on_written`` is told of each ended session once all of it is in the
-    database. ``keep_bytes`` bounds the batches that are kept in memory.
+    knows better. ``on_closed`` is told the end of each log that is complete: session,
+    index and head. ``on_written`` is told of each ended session that is found to be in
+    the database whole, also of what was written before the start. ``keep_bytes``
+    bounds the batches that are kept in memory.
     """
 
     key: bytes
     pacing: Pacing = field(default_factory=Pacing)
-    owns: Callable[[str], bool] = lambda _: True
+    mine: Callable[[Sequence[Entry]], Iterable[Entry]] = lambda entries: entries
     results_of: ResultsOf | None = None
-    on_written: Callable[[str], None] = _nobody_cares
+    on_closed: OnClosed = nobody_anchors
+    on_written: Callable[[str], None] = nobody_cares
     keep_bytes: int = KEEP_BYTES
 
 
@@ -66,7 +73,7 @@ class WriteBehind:
         self._sink = sink
         self._clock = clock
         self._options = options
-        self._sessions = Sessions(clock.now_ms, options.keep_bytes)
+        self._sessions = Sessions(clock.now_ms, options.keep_bytes, options.on_written)
         unit_bytes = options.pacing.unit_bytes or sink.unit_bytes
         self._pace = Pace(replace(options.pacing, unit_bytes=unit_bytes))
         self._collector = Collector(source, sink, self._sessions, options.results_of)
@@ -75,6 +82,7 @@ class WriteBehind:
         self._hurry = asyncio.Event()
         self._done = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopped = False
         self.batches_written = 0
         self.answers_written = 0
         self.units_written = 0
@@ -86,6 +94,7 @@ class WriteBehind:
 
     def start(self) -> None:
         """Begin, with what the journal has from before; the database may be away."""
+        self._stopped = False
         self._task = asyncio.create_task(self._run())
 
     async def stop(self, drain_s: float = 5.0) -> None:
@@ -98,6 +107,7 @@ class WriteBehind:
         if self.state is not State.DEGRADED:
             with suppress(TimeoutError):
                 await self.drain(drain_s)
+        self._stopped = True  # a cancellation may end in a call to Redis
         self._task.cancel()
         await asyncio.wait({self._task})
         self._task = None
@@ -125,6 +135,15 @@ class WriteBehind:
             self._work.set()
         if self._sessions.kept_bytes >= self._pace.unit_bytes:
             self._hurry_once()
+
+    async def look_around(self) -> None:
+        """Take up what the journal has and nobody has told of; raise what it raises.
+
+        For sessions that ended where their owner could not write them any more.
+        """
+        entries = await self._source.sessions(include_ended=True)
+        for entry in self._options.mine(entries):
+            self.notify(entry.session_id, entry.last_index)
 
     def release(self, session_id: str) -> None:
         """Say that another shard owns the session now."""
@@ -190,7 +209,7 @@ class WriteBehind:
 
     async def _run(self) -> None:
         await self._resume()
-        while True:
+        while not self._stopped:
             if self._sessions.caught_up:
                 self._work.clear()
                 self._pace.caught_up()
@@ -201,16 +220,13 @@ class WriteBehind:
 
     async def _resume(self) -> None:
         """Take up every session that the journal has from before."""
-        while True:
+        while not self._stopped:
             try:
-                entries = await self._source.sessions(include_ended=True)
+                await self.look_around()
             except Exception as error:  # noqa: BLE001 - whatever a journal raises
                 await self._failed(SourceFailed(str(error)))
-                continue
-            for entry in entries:
-                if self._options.owns(entry.session_id):
-                    self.notify(entry.session_id, entry.last_index)
-            return
+            else:
+                return
 
     async def _round(self) -> None:
         """Write one unit, or find out why not and wait a moment."""
@@ -283,7 +299,7 @@ class WriteBehind:
                     index=after.index,
                     head=after.head.hex(),
                 )
-                self._options.on_written(session_id)
+                self._options.on_closed(session_id, after.index, after.head)
 
     def _count(self, unit: Unit, refused: Iterable[Refusal]) -> None:
         self.units_written += 1

@@ -216,7 +216,7 @@ ROWS_OF: dict[type[rec.Record], Callable[[Translation, Any], None]] = {
     rec.SessionEnded: Translation._ended,
 }
 
-NO_MATTER = frozenset({rec.OutageEnded, rec.Released})
+NO_MATTER = frozenset({rec.OutageEnded, rec.Released, rec.EpochBegun})
 """Kinds that change no result when they come after the end."""
 
 

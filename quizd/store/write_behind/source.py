@@ -30,6 +30,16 @@ class Entry(Protocol):
         """The number of its latest batch."""
         ...
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is marked as ended."""
+        ...
+
+    @property
+    def owner(self) -> str:
+        """Who plays it, where several could."""
+        ...
+
 
 class Position(Protocol):
     """Where the journal of one session stands."""

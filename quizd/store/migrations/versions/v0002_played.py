@@ -96,7 +96,9 @@ def _answers() -> None:
         sa.Column("rank", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("session_id", "participant", name="pk_results"),
     )
-    op.create_index("ix_results_session_id", "results", ["session_id", "rank"])
+    op.create_index(
+        "ix_results_session_id", "results", ["session_id", "rank", "participant"]
+    )
 
 
 def _log() -> None:

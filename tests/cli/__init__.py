@@ -1,0 +1,1 @@
+"""Commands: what they print where, and how they exit."""
