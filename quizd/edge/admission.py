@@ -13,12 +13,12 @@ from quizd._fast.entrance import Ask
 from quizd.accounts.tokens import Grant, Role, Tokens
 from quizd.clock import Clock
 from quizd.codes import Close, Reason, Refused
+from quizd.edge.ceilings import CONNECTIONS_FULL
 from quizd.edge.connection import Visit
 from quizd.owner.handle import Handle
 from quizd.owner.sessions import Sessions
 
 SUBPROTOCOL = "quizd.v1"
-RETRY_AFTER_S = 2
 UPGRADE = 101
 
 
@@ -45,6 +45,7 @@ CLOSE_OF = {
     Reason.UNAUTHORIZED: Close.UNAUTHORIZED,
     Reason.FORBIDDEN: Close.FORBIDDEN,
     Reason.SESSION_NOT_FOUND: Close.SESSION_NOT_FOUND,
+    Reason.SHARD_UNAVAILABLE: Close.TRY_AGAIN_LATER,
 }
 
 
@@ -80,6 +81,7 @@ class Gate:
         if "origin" in ask.headers:
             self._check_origin(ask.headers)
         if self.connections() >= self.connections_max:
+            CONNECTIONS_FULL.inc()
             raise Turned("too many connections", status=503)
         url = self.elsewhere(ask.quiz_id)
         if url is not None:
@@ -122,7 +124,7 @@ class Gate:
             return Admitted(runner, Visit(None, epoch=ask.epoch, after=ask.after))
         ids, index = state.participant_ids, grant.participant
         if index >= len(ids):
-            raise Refused(Reason.UNAUTHORIZED, problem="participant is unknown")
+            raise _unknown(runner, index)
         if ask.participant_id and ask.participant_id != ids[index]:
             raise Refused(Reason.FORBIDDEN, problem="token is another participant's")
         return Admitted(runner, Visit(index, ids[index], ask.epoch, ask.after))
@@ -139,6 +141,13 @@ class Gate:
             raise Refused(Reason.UNAUTHORIZED, problem="participantId is unknown")
         visit = Visit(index, ask.participant_id, ask.epoch, ask.after)
         return Admitted(runner, visit)
+
+
+def _unknown(handle: Handle, participant: int) -> Refused:
+    """Refuse somebody who is not in, or of whom this shard has not heard yet."""
+    if handle.expect(participant).done():
+        return Refused(Reason.UNAUTHORIZED, problem="participant is unknown")
+    return Refused(Reason.SHARD_UNAVAILABLE, problem="participant is not known yet")
 
 
 def is_known(handle: Handle | None, grant: Grant) -> bool:

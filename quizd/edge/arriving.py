@@ -6,18 +6,17 @@ the session is followed and the participant is in it, or until that is hopeless.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from quizd._fast.entrance import Ask
 from quizd.accounts.tokens import Grant, Role, Tokens
 from quizd.clock import Clock
 from quizd.codes import Refused
 from quizd.edge.admission import is_known
 from quizd.owner.sessions import Sessions
 
-TOKEN = re.compile(rb"[?&]token=([A-Za-z0-9_-]+)|bearer\.([A-Za-z0-9_-]+)")
 PATIENCE_S = 3.0
 
 
@@ -29,17 +28,13 @@ class Arrivals:
     tokens: Tokens
     clock: Clock
 
-    def missing(self, head: bytes) -> Awaitable[None] | None:
-        """Return what to wait for before the request with *head* is admitted.
+    def missing(self, ask: Ask) -> Awaitable[None] | None:
+        """Return what to wait for before *ask* is admitted.
 
         ``None`` where there is nothing: all is known, or the token is no good.
         """
-        found = TOKEN.search(head)
-        if found is None:
-            return None
-        token = (found[1] or found[2]).decode()
         try:
-            grant = self.tokens.check(token, self.clock.now_ms())
+            grant = ask.grant or self.tokens.check(ask.token, self.clock.now_ms())
         except Refused:
             return None
         if is_known(self.sessions.known(grant.session_id), grant):

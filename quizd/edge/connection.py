@@ -13,6 +13,7 @@ from quizd.clock import Clock
 from quizd.codes import Reason, Refused
 from quizd.owner.handle import Handle
 from quizd.protocol import decode, encode
+from quizd.session.state import State
 
 
 class Visit(NamedTuple):
@@ -92,6 +93,13 @@ class Connection(Guest):
     def is_host(self) -> bool:
         """Whether this is a host's."""
         return self._visit.participant is None
+
+    def is_in(self, state: State) -> bool:
+        """Tell whether *state* knows who this is; it may have lost a joining."""
+        index, ids = self._visit.participant, state.participant_ids
+        return index is None or (
+            index < len(ids) and ids[index] == self._visit.participant_id
+        )
 
     def now_ms(self) -> int:
         """Return session time."""

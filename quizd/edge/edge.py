@@ -54,8 +54,13 @@ class Edge:
         self._empty.set()
 
     def lines(self, session_id: str, handle: Handle) -> Hub:
-        """Make the hub of a session; a reloaded session gets a new one."""
-        hub = Hub(handle, self._settings)
+        """Make the hub of a session; a reloaded session gets a new one.
+
+        Who came while it was being reloaded waits at the old one for a picture.
+        """
+        hub, elder = Hub(handle, self._settings), self._hubs.get(session_id)
+        if elder is not None:
+            elder.close_all(Close.SERVICE_RESTART)
         self._hubs[session_id] = hub
         return hub
 

@@ -30,6 +30,7 @@ HOST_KEY = 3
 HOST_STATES_PER_S = 4
 LINGER_S = 60.0
 WELCOMES_A_STEP = 50
+NOBODY = "participant is unknown"
 
 
 class Hub:
@@ -40,6 +41,7 @@ class Hub:
         self._settings = settings
         self._players: list[Connection] = []
         self._hosts: list[Connection] = []
+        self._arriving: set[Connection] = set()
         self._wire_of: list[Connection | None] = []
         self._fan_out = FanOut(lambda: self.close_all(Close.TRY_AGAIN_LATER))
         self._fan_out_ms = 0.0
@@ -70,13 +72,18 @@ class Hub:
 
     def attach(self, connection: Connection, visit: Visit) -> None:
         """Take *connection* in as soon as there is a durable picture for it."""
+        self._arriving.add(connection)
         self._ask(lambda state: self._attached(state, connection, visit))
 
     def _attached(self, state: State, connection: Connection, visit: Visit) -> None:
+        self._arriving.discard(connection)
         if connection.closed:
             return
         if visit.participant in state.removed:
             connection.close(Close.REMOVED, "removed by the host")
+            return
+        if not connection.is_in(state):
+            connection.close(Close.UNAUTHORIZED, NOBODY)
             return
         self._enter(connection, visit)
         resumed = (visit.epoch, visit.after) == (state.epoch, state.seq)
@@ -109,6 +116,7 @@ class Hub:
 
     def detach(self, connection: Connection) -> None:
         """Forget *connection*: it is down."""
+        self._arriving.discard(connection)
         if connection.is_host:
             if connection in self._hosts:
                 self._hosts.remove(connection)
@@ -151,10 +159,10 @@ class Hub:
             wire.close(Close.REPLACED, "a newer connection took over")
 
     def close_all(self, code: Close) -> None:
-        """Close every connection of the session."""
+        """Close every connection of the session, those that wait for a picture too."""
         for merged in (self._board, self._crowd, self._host):
             merged.stop()
-        for wire in [*self._players, *self._hosts]:
+        for wire in [*self._players, *self._hosts, *self._arriving]:
             wire.close(code, "")
 
     def fan_out_ms(self) -> float:
@@ -180,8 +188,12 @@ class Hub:
 
     def _show_some(self, wires: list[Connection], state: State) -> None:
         for wire in wires:
-            if not wire.closed:
+            if wire.closed:
+                continue
+            if wire.is_in(state):
                 self._show(state, wire, resumed=False)
+            else:
+                wire.close(Close.UNAUTHORIZED, NOBODY)
 
     @property
     def inbox(self) -> Inbox:
@@ -290,6 +302,7 @@ class Hub:
     def _send_board(self, state: State) -> None:
         top = state.board.top(self._settings.leaderboard.size)
         if top == self._last_board:
+            self._board.skipped()
             return
         self._last_board = top
         payload = {"leaderboard": encode.board(pic.lines(state, top))}
@@ -356,4 +369,5 @@ RELEASE: dict[type[fx.Effect], Callable[[Hub, Any], None]] = {
     fx.RemoveParticipant: Hub._remove,
     fx.RefreshBoard: Hub._refresh_board,
     fx.RefreshHost: Hub._refresh_host,
+    fx.ShowAnew: lambda hub, _: hub.show_anew(),
 }

@@ -37,13 +37,8 @@ from quizd._fast.entrance import (
     feed,
     read_head,
 )
-from quizd.edge.admission import (
-    RETRY_AFTER_S,
-    UPGRADE,
-    Admitted,
-    Turned,
-    subprotocol,
-)
+from quizd.edge.admission import UPGRADE, Admitted, Turned, subprotocol
+from quizd.edge.ceilings import SOCKETS_FULL, retry_after_s
 from quizd.edge.direct import Direct, DirectHttp
 
 HEAD_MAX_BYTES = 16_384
@@ -72,7 +67,7 @@ class Port:
     serves what can do without the application. Times are seconds.
     """
 
-    missing: Callable[[bytes], Awaitable[None] | None]
+    missing: Callable[[Ask], Awaitable[None] | None]
     admit: Callable[[Ask | WSUpgradeRequest], Admitted]
     connect: Callable[[Admitted], WSListener]
     http: Config
@@ -171,7 +166,8 @@ class Door(asyncio.Protocol):
         if not self._port.crowded():
             return True
         self._port.at_door.add(self)
-        self._refuse(b"503 Service Unavailable\r\nretry-after: %d" % RETRY_AFTER_S)
+        SOCKETS_FULL.inc()
+        self._refuse(b"503 Service Unavailable\r\nretry-after: %d" % retry_after_s())
         return False
 
     def _wait(self) -> None:
@@ -201,10 +197,8 @@ class Door(asyncio.Protocol):
         protocol.data_received(self._head)
 
     def _to_websocket(self, end: int) -> None:
-        if self._is_known(end):
-            self._upgrade(end)
-            return
-        missing = self._port.missing(self._head[:end])
+        known, ask = self._is_known(end), self._ask
+        missing = None if known or ask is None else self._port.missing(ask)
         if missing is None:
             self._upgrade(end)
             return
@@ -387,7 +381,7 @@ def _answer(
 def _refusal(turned: Turned) -> WSUpgradeResponse:
     headers = {}
     if turned.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+        headers["Retry-After"] = str(retry_after_s())
     response: WSUpgradeResponse = WSUpgradeResponse.create_error_response(
         turned.status, turned.why.encode(), headers
     )

@@ -19,7 +19,7 @@ class Merged:
         self._send = send
         self._interval_s = 1 / per_second
         self._loop = asyncio.get_running_loop()
-        self._next_s = 0.0
+        self._next_s = self._before_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     def touch(self) -> None:
@@ -33,6 +33,10 @@ class Merged:
         rest_s = self._loop.time() + REST_FACTOR * seconds
         self._next_s = max(self._next_s, rest_s)
 
+    def skipped(self) -> None:
+        """Note that there was nothing to send after all; it took no turn."""
+        self._next_s = self._before_s
+
     def stop(self) -> None:
         """Forget a change that has not gone out."""
         if self._timer is not None:
@@ -41,5 +45,6 @@ class Merged:
 
     def _fire(self) -> None:
         self._timer = None
+        self._before_s = self._next_s
         self._next_s = self._loop.time() + self._interval_s
         self._send()

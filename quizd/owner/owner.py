@@ -114,6 +114,7 @@ class Owner:
         lease: Lease | None = None,
     ) -> None:
         self.on_running: list[Callable[[Runner], None]] = []
+        self.on_released: list[Callable[[str], None]] = []
         self.on_fenced: Callable[[Runner], None] | None = None
         self.on_ended: Callable[[Runner], None] = _ignore
         self.on_forgotten: Callable[[str], object] = _ignore
@@ -336,6 +337,8 @@ class Owner:
         """Drop a session that is another shard's now; its connections stay."""
         runner = slot.runner
         self._slots.pop(runner.state.session_id, None)
+        for hear in self.on_released:
+            hear(runner.state.session_id)
         self._close_address(runner.state)
         self._forget_last(runner.state)
         runner.abandon()

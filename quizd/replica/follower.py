@@ -1,16 +1,14 @@
 """A session that another shard owns, as this shard's players meet it.
 
 What comes down: the owner's durable batches, entered into a replica, whose effects go
-to the connections here. What goes up: answers, joins, commands, and whose line is up.
-The owner is found in the journal. When it falls silent, or says that there is more
-than what came, the journal is read: there is no other way to repair, and after it
-every connection here goes on with the next number, as if nothing had been lost.
+to the connections here. What goes up: see `upward`. The owner is found in the journal.
+When it falls silent, or says that there is more than what came, the journal is read:
+there is no other way to repair, and after it every connection here goes on with the
+next number, as if nothing had been lost.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import orjson
@@ -18,51 +16,27 @@ import orjson
 from quizd._fast.inbox import Inbox
 from quizd.clock import Clock
 from quizd.codes import Close, Reason, Refused
-from quizd.journal.base import Journal, JournalUnavailable, Unknown
+from quizd.journal.base import Journal
 from quizd.log import get_logger
 from quizd.owner.handle import answering
 from quizd.owner.runner import Runner
 from quizd.owner.subscriber import Subscriber
 from quizd.replica.exchange import Exchange
-from quizd.replica.messages import Answers, Item, Kind, Records, refused_of
-from quizd.replica.outbox import Outbox
-from quizd.replica.replica import Fit, Replica
-from quizd.replica.requests import Requests
+from quizd.replica.messages import Item, Kind, Records, refused_of
+from quizd.replica.owner_time import OwnerTime
+from quizd.replica.repair import Another, Repair, at_once, tell_of_loss
+from quizd.replica.replica import Fit, Replica, Shown
+from quizd.replica.upward import Upward
+from quizd.replica.waiters import Waiters
 from quizd.session import events as ev
 from quizd.session.phases import Phase
 from quizd.session.state import State
 
 T = TypeVar("T")
 
-SILENCE_MS = 1_000
-"""Four pulses: then the journal is asked who the owner is."""
-
-RETRY_S = 0.1
 REPORT_AFTER_END_MS = 2
 
-NUMBERS_A_MS_BITS = 10
-"""Numbers begin with the time: a later follower's are above those of an earlier one."""
-
-DRIFT_PERIOD_MS = 10_000
-"""Clocks of two machines go apart by less than 1 ms within this."""
-
 log = get_logger(__name__)
-
-
-async def at_once() -> None:
-    """Take the journal's first word."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """How far connections have seen a session: to a batch, its hash.
-
-    And who is in, since when by the owner's time.
-    """
-
-    index: int
-    last: bytes
-    here: Mapping[int, int] = field(default_factory=dict)
 
 
 class Follower:
@@ -84,39 +58,25 @@ class Follower:
     ) -> None:
         self.session_id = session_id
         self.loop = asyncio.get_running_loop()
-        self.inbox = Inbox(waiting_max, self._soon)
         self.subscriber: Subscriber
         self.ended: asyncio.Future[None] = self.loop.create_future()
         self.ready: asyncio.Future[None] = self.loop.create_future()
         self.ready.add_done_callback(_retrieve)
-        self.owner = ""
         self.term = 0
         self.replica: Replica | None = None
         self.connected = 0
-        self.here: dict[int, int] = dict(shown.here) if shown else {}
         self._shown = shown
-        self._exchange = exchange
         self._journal = journal
-        self._clock = clock
-        self._waiting_max = waiting_max
-        self._certainty = certainty
-        self._expected: list[tuple[int, asyncio.Future[None]]] = []
-        self._replies: deque[dict[str, Any]] = deque()
-        self._looks: deque[Callable[[State], None]] = deque()
-        self._others: list[ev.AnswerSubmitted] = []
-        self._came: list[tuple[int, int]] = []
-        self._went: list[int] = []
-        number = clock.now_ms() << NUMBERS_A_MS_BITS
-        self._outbox = Outbox(self._send_answers, waiting_max, number)
-        self._requests = Requests(self._send_event, waiting_max, number)
-        self._scheduled = False
+        self._time = OwnerTime(clock)
+        self._up = Upward(
+            session_id, exchange, self._time, waiting_max, shown.here if shown else {}
+        )
+        self.inbox = self._up.inbox
+        self._repairs = Repair(journal, session_id, certainty)
+        self._waiters = Waiters(waiting_max, self._up.replied)
         self._incomplete = asyncio.Event()
-        self._heard_ms = clock.now_ms()
-        self._offset_ms = 0
-        self._offset_at_ms = 0
         self._report_timer: asyncio.TimerHandle | None = None
         self._refused: Refused | None = None
-        self._stopped = False
 
     # -- what edge and API ask ----------------------------------------------------
 
@@ -133,13 +93,23 @@ class Follower:
         return self.replica.session.state
 
     @property
+    def owner(self) -> str:
+        """The process that owns the session, empty until it is found."""
+        return self._up.owner
+
+    @property
+    def here(self) -> Mapping[int, int]:
+        """The players whose lines are up here, and since when by the owner's time."""
+        return self._up.here
+
+    @property
     def waiting(self) -> int:
         """How many answers are here or under way."""
-        return len(self.inbox) + len(self._outbox)
+        return self._up.waiting
 
     def now_ms(self) -> int:
         """Return the owner's time, as far as its pulses tell."""
-        return self._clock.now_ms() + self._offset_ms
+        return self._time.now_ms()
 
     def lead_ms(self) -> int:
         """Return 0: the owner knows how long all fan-outs take."""
@@ -149,8 +119,8 @@ class Follower:
         """Call *look* with the replica's state, as soon as there is one."""
         if self.replica is not None:
             look(self.state)
-        elif self._refused is None and len(self._looks) < self._waiting_max:
-            self._looks.append(look)
+        elif self._refused is None:
+            self._waiters.look(look)
 
     def read(self, look: Callable[[State], T]) -> asyncio.Future[T]:
         """Return what *look* sees of the replica's state."""
@@ -162,95 +132,62 @@ class Follower:
         return reply
 
     def expect(self, participant: int) -> asyncio.Future[None]:
-        """Return what is done when the records say that *participant* is in."""
+        """Return what is done when *participant* is in, or is known to be nobody."""
         known: asyncio.Future[None] = self.loop.create_future()
         if self.replica is not None and participant < len(self.state.names):
             known.set_result(None)
-        elif len(self._expected) < self._waiting_max:
-            self._expected.append((participant, known))
+        else:
+            self._waiters.expect(participant, self.now_ms(), known)
         return known
 
     def submit(self, event: ev.Event) -> asyncio.Future[int | None]:
         """Pass *event* on to the owner, whoever that is by then."""
-        reply: asyncio.Future[int | None] = self.loop.create_future()
-        self._requests.put(event, self._clock.now_ms(), reply)
-        return reply
+        return self._up.submit(event)
 
     def post(self, event: ev.AnswerSubmitted) -> None:
         """Pass an answer of general form on, among those of the inbox."""
-        if len(self._others) + len(self._outbox) >= self._waiting_max:
+        if not self._up.post(event):
             self.subscriber.refuse(event.participant, Refused(Reason.SHARD_UNAVAILABLE))
-            return
-        self._others.append(event)
-        self._soon()
 
     def came(self, participant: int) -> None:
         """Tell the owner that a player's line is up here."""
-        since_ms = self.here[participant] = self.now_ms()
-        self._came.append((participant, since_ms))
-        self._soon()
+        self._up.came(participant)
 
     def went(self, participant: int) -> None:
         """Tell the owner that a player's line is down here."""
-        self.here.pop(participant, None)
-        self._went.append(participant)
-        self._soon()
+        self._up.went(participant)
 
     # -- life ---------------------------------------------------------------------
 
     async def run(self) -> None:
         """Follow until stopped, or until there is no such session."""
-        if self.replica is None and not await self._load():
-            return
+        read = self._repair if self.synced else self._load_and_attach
         while not self._stopped:
+            if not await self._repairs.insist(read):
+                self.fail(Refused(Reason.SESSION_NOT_FOUND), Close.SESSION_NOT_FOUND)
+                return
+            read = self._repair
             await self._incomplete.wait()
             self._incomplete.clear()
-            if not await self._insist(self._repair):
-                return
 
-    async def _load(self) -> bool:
-        return await self._insist(self._load_and_attach)
-
-    async def _insist(self, read: Callable[[], Awaitable[None]]) -> bool:
-        """Read the journal until that succeeds; tell whether the session is there.
-
-        A Redis that came back without it may be given it back by its owner.
-        """
-        certain = False
-        while not self._stopped:
-            try:
-                await read()
-            except Unknown:
-                if certain:
-                    refused = Refused(Reason.SESSION_NOT_FOUND)
-                    self.fail(refused, Close.SESSION_NOT_FOUND)
-                    return False
-                await self._certainty()
-                certain = True
-            except JournalUnavailable as error:
-                log.warning("journal_unavailable", error=str(error))
-                certain = False
-                await asyncio.sleep(RETRY_S)
-            else:
-                return True
-        return False
+    @property
+    def _stopped(self) -> bool:
+        return self._repairs.stopped
 
     async def _load_and_attach(self) -> None:
-        entry = await self._journal.entry(self.session_id)
-        await self._load_replica()
-        self._is_owned_by(entry.owner, entry.term)
-
-    async def _load_replica(self) -> None:
         """Read as far as the connections here have seen; the rest has effects."""
+        entry = await self._journal.entry(self.session_id)
         shown = self._shown
+        through = shown.index if shown else None
         replica = await Replica.load(
-            self._journal, self.session_id, shown.index if shown else None
+            self._journal, self.session_id, entry.term, through
         )
         self._begin(replica)
         if shown is not None:
             if (replica.index, replica.last) != (shown.index, shown.last):
                 self.subscriber.show_anew()
             self.suspect()
+        self._is_owned_by(entry.owner, entry.term)
 
     def _begin(self, replica: Replica) -> None:
         if self._stopped:
@@ -258,15 +195,14 @@ class Follower:
         self.replica = replica
         if not self.ready.done():
             self.ready.set_result(None)
-        while self._looks:
-            self._looks.popleft()(self.state)
+        self._waiters.give_looks(lambda look: look(self.state))
         self._note_phase()
 
     def fail(self, refused: Refused, code: Close) -> None:
         """Give the session up: tell all who wait, and close their lines."""
         self._refused = refused
-        self._looks.clear()
-        self._requests.fail(refused)
+        self._waiters.drop_looks()
+        self._up.fail(refused)
         if not self.ready.done():
             self.ready.set_exception(refused)
         self.subscriber.close_all(code)
@@ -274,33 +210,18 @@ class Follower:
     def take_inbox(self, inbox: Inbox) -> None:
         """Go on with the inbox into which this shard's connections write."""
         self.inbox = inbox
-        inbox.wake = self._soon
-        self._soon()
+        self._up.take_inbox(inbox)
 
     def hand_over(self, runner: Runner) -> None:
         """Give all that is under way to the runner that the session has here now."""
-        now_ms = self._clock.now_ms()
-        for participant, since_ms in self.here.items():
-            runner.came(participant, since_ms=since_ms)
-        known = len(runner.state.names)
-        for answers, waited_ms in self._outbox.under_way(now_ms):
-            received_ms = now_ms - waited_ms
-            runner.inbox.unpack(answers.packed, received_ms, known)
-            for participant, age_ms, payload in answers.others:
-                runner.post(
-                    ev.AnswerSubmitted(participant, received_ms - age_ms, payload)
-                )
-        for event in self._others:
-            runner.post(event)
-        self._requests.hand_over(runner.submit)
-        while self._looks:
-            runner.look(self._looks.popleft())
+        self._up.hand_over(runner)
+        self._waiters.give_looks(runner.look)
         self._cancel_report()
         runner.wake()
 
     def detach(self) -> None:
         """Tell the owner that nobody here follows any more."""
-        self._send(Kind.DETACH, {})
+        self._up.send(Kind.DETACH, {})
 
     def note_failure(self, error: BaseException | None) -> None:
         """Give up where following has failed by a bug; players come back."""
@@ -311,107 +232,37 @@ class Follower:
 
     def halt(self) -> None:
         """Let the replica stand as it is; a cancellation may not get through."""
-        self._stopped = True
+        self._repairs.stopped = True
         self._incomplete.set()
 
     async def resume(self, halted: asyncio.Task[None]) -> None:
         """Go on after :meth:`halt`, once the task that followed has ended."""
         await asyncio.wait({halted})
-        self._stopped = False
+        self._repairs.stopped = False
         self.suspect()
         await self.run()
 
     def stop(self) -> None:
         """Say nothing more."""
         self._cancel_report()
-        self._requests.fail(Refused(Reason.SHARD_UNAVAILABLE))
+        self._up.fail(Refused(Reason.SHARD_UNAVAILABLE))
 
     def pulse(self) -> None:
         """Do what is to be done every now and then: report, and mind the silence."""
         if self.replica is None or self.ended.done():
             return
-        now_ms = self._clock.now_ms()
         self.report()
-        self._outbox.send_again(now_ms)
-        if now_ms - self._heard_ms >= SILENCE_MS:
-            self._heard_ms = now_ms
+        self._up.send_late_again()
+        if self._time.has_fallen_silent():
             self.suspect()
 
     def suspect(self) -> None:
         """Look into the journal, and attach to the owner again."""
         self._incomplete.set()
 
-    # -- the owner ----------------------------------------------------------------
-
-    def _is_owned_by(self, owner: str, term: int) -> None:
-        """Attach to *owner*, and ask it all that nobody has answered yet."""
-        if term < self.term:
-            return
-        self.owner, self.term = owner, term
-        self._attach()
-        now_ms = self._clock.now_ms()
-        self._outbox.send_again(now_ms, older_ms=0)
-        self._requests.send_again(now_ms)
-        self._soon()
-
-    def _attach(self) -> None:
-        self._send(Kind.ATTACH, {"here": sorted(self.here.items())})
-
-    def _send(self, kind: Kind, body: dict[str, Any]) -> None:
-        self._post(kind, orjson.dumps(body))
-
-    def _post(self, kind: Kind, body: bytes) -> None:
-        if self.owner:
-            self._exchange.send(self.owner, Item(kind, self.session_id, body))
-
-    def _send_answers(self, answers: Answers) -> None:
-        sent = replace(answers, sent_ms=self.now_ms())
-        self._post(Kind.ANSWERS, sent.pack())
-
-    def _send_event(self, body: bytes) -> None:
-        self._post(Kind.EVENT, body)
-
-    def _soon(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            self.loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        """Pass on what has come in during this turn of the loop."""
-        self._scheduled = False
-        if not self.owner:
-            return
-        if self._came or self._went:
-            self._send(Kind.PRESENCE, {"came": self._came, "went": self._went})
-            self._came, self._went = [], []
-        if not self._outbox.full:
-            self._flush_answers()
-
-    def _flush_answers(self) -> None:
-        size = len(self.inbox) + len(self._others)
-        if not size:
-            return
-        now_ms = self._clock.now_ms()
-        packed = self.inbox.pack(now_ms)
-        others: list[object] = [
-            [event.participant, now_ms - event.received_ms, event.payload]
-            for event in self._others
-        ]
-        self.inbox.clear()
-        self._others = []
-        self._outbox.put(packed, others, size, now_ms)
-
     def report(self) -> None:
         """Tell the owner that all that came in until now is under way."""
-        self._flush()
-        self._send(
-            Kind.REPORT,
-            {
-                "throughMs": self.now_ms(),
-                "fanOutMs": self.subscriber.fan_out_ms(),
-                "inFlight": self.subscriber.in_flight,
-            },
-        )
+        self._up.report(self.subscriber.fan_out_ms(), self.subscriber.in_flight)
 
     # -- what the owner says --------------------------------------------------------
 
@@ -424,11 +275,9 @@ class Follower:
         if item.kind is Kind.PULSE:
             self._on_pulse(sender, body)
         elif item.kind is Kind.TAKEN:
-            self._outbox.taken(body["number"])
-            self._soon()
+            self._up.taken(body["number"])
         elif item.kind is Kind.REPLY:
-            self._replies.append(body)
-            self._pass_on_replies()
+            self._on_reply(body)
         elif item.kind is Kind.REFUSE:
             self.subscriber.refuse(body["participant"], refused_of(body))
         elif item.kind is Kind.REPEAT:
@@ -448,16 +297,14 @@ class Follower:
             return
         fit = self.replica.fit(records)
         if fit is Fit.NEXT:
-            self._enter(self.replica, records.index, records.batch)
+            self._enter(self.replica, records.index, records.batch, records.term)
         elif fit is not Fit.KNOWN:
             self._incomplete.set()
 
-    def _pass_on_replies(self) -> None:
-        """Tell those who asked, as soon as what they were told of can be seen here."""
+    def _on_reply(self, body: dict[str, Any]) -> None:
+        """Tell who asked, as soon as what it is told of can be seen here."""
         index = self.replica.index if self.replica is not None else 0
-        while self._replies and self._replies[0]["index"] <= index:
-            self._requests.replied(self._replies.popleft())
-        if self._replies:
+        if self._waiters.reply(body, index):
             self.suspect()
 
     def _on_pulse(self, sender: str, body: dict[str, Any]) -> None:
@@ -468,45 +315,38 @@ class Follower:
             return
         if body["anew"]:
             self._is_owned_by(sender, body["term"])
+        if body["term"] > replica.term:
+            self._repairs.hear(body["term"], body["index"])
         there = (body["index"], body["chain"])
-        if there != (replica.index, replica.last.hex()):
+        if there == (replica.index, replica.last.hex()):
+            replica.term = body["term"]
+            self._waiters.note_all_known(body["nowMs"])
+        else:
             self._incomplete.set()
 
     def _hear(self, sender: str, term: int, sent_ms: int) -> None:
-        """Note that the owner lives, and by how much its clock is ahead, at least.
-
-        The way here only makes it look less ahead, so the largest is the best. It is
-        let go slowly, as clocks drift.
-        """
+        """Note that the owner lives, and what time it has."""
         if term < self.term:
             return
-        now_ms = self._clock.now_ms()
-        self._heard_ms = now_ms
-        ahead_ms = sent_ms - now_ms
         first = term != self.term or sender != self.owner
-        drift_ms = (now_ms - self._offset_at_ms) // DRIFT_PERIOD_MS
-        if first or ahead_ms >= self._offset_ms - drift_ms:
-            self._offset_ms, self._offset_at_ms = ahead_ms, now_ms
+        self._time.hear(sent_ms, first=first)
         if first and self.replica is not None:
             self._is_owned_by(sender, term)
 
-    def _enter(self, replica: Replica, index: int, batch: bytes) -> None:
+    def _is_owned_by(self, owner: str, term: int) -> None:
+        """Attach to *owner*, unless a later one has been heard of."""
+        if term >= self.term:
+            self.term = term
+            self._up.attach(owner)
+
+    def _enter(self, replica: Replica, index: int, batch: bytes, term: int) -> None:
         if self._stopped:
             return
-        self.subscriber.release(replica.enter(index, batch))
+        self.subscriber.release(replica.enter(index, batch, term))
         self._note_phase()
-        if self._expected:
-            self._note_joins()
-        if self._replies:
-            self._pass_on_replies()
-
-    def _note_joins(self) -> None:
-        """Tell those who wait for a participant that has come in by now."""
-        known = len(self.state.names)
-        for participant, future in self._expected:
-            if participant < known and not future.done():
-                future.set_result(None)
-        self._expected = [each for each in self._expected if not each[1].done()]
+        self._waiters.note_joins(len(self.state.names))
+        if self._waiters.pass_on_replies(index):
+            self.suspect()
 
     def _note_phase(self) -> None:
         """Notice the end; be ready to report when the open question's time is over."""
@@ -529,30 +369,23 @@ class Follower:
         """Read what is missing; begin anew where the journal tells another story."""
         entry = await self._journal.entry(self.session_id)
         if self.replica is not None:
-            await self._catch_up(self.replica, entry.term)
+            await self._catch_up(self.replica)
         self._is_owned_by(entry.owner, entry.term)
 
-    async def _catch_up(self, replica: Replica, term: int) -> None:
-        before = replica.index
-        position = await self._journal.position(self.session_id)
-        if before != replica.index:
-            self._incomplete.set()  # it goes on meanwhile: compare when it stands
-            return
-        if position.index < replica.index and term <= self.term:
-            await self._certainty()  # the owner gives it back, or somebody takes over
+    async def _catch_up(self, replica: Replica) -> None:
+        found = await self._repairs.find(replica)
+        if found is None:
             self._incomplete.set()
-            return
-        batches = await replica.missing(
-            self._journal, self.session_id, position.index, position.hash
-        )
-        if batches is not None:
-            for index, batch in batches:
-                if index == replica.index + 1:  # else the link was quicker
-                    self._enter(replica, index, batch)
-        else:
-            log.warning("history_differs", session_id=self.session_id)
-            self._begin(await Replica.load(self._journal, self.session_id))
+        elif isinstance(found, Another):
+            self._waiters.drop_replies()
+            self._begin(found.replica)
             self.subscriber.show_anew()
+            if found.lost:
+                tell_of_loss(self.submit, replica.session.state.epoch)
+        else:
+            for index, batch in found.batches:
+                if index == replica.index + 1:  # else the link was quicker
+                    self._enter(replica, index, batch, found.term)
 
 
 def _retrieve(ready: asyncio.Future[None]) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from quizd.clock import Clock
 from quizd.journal.base import Journal
 from quizd.replica.exchange import Exchange
-from quizd.replica.follower import Follower, Shown, at_once
+from quizd.replica.follower import Follower
 from quizd.replica.lines import LineKeeper, Lines
 from quizd.replica.messages import Item, Kind
+from quizd.replica.repair import at_once
+from quizd.replica.replica import Shown
 
 IDLE_MS = 60_000
 """A session that nobody here has been in for so long is not followed any more."""

@@ -53,6 +53,7 @@ class Kind(IntEnum):
     TAKE_OVER = 34
     OPEN_NOW = 35
     OPEN_NOW_REPLY = 36
+    QUIZ_CHANGED = 37
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,7 @@ EVENTS: dict[str, type[ev.Event]] = {
         ev.HostLocked,
         ev.HostKicked,
         ev.HostEnded,
+        ev.HistoryLost,
     )
 }
 """What may come from another shard; what time brings is the owner's own business."""

@@ -14,15 +14,16 @@ from math import isfinite
 
 from quizd.clock import Clock
 from quizd.cluster.base import AddressBook, ClusterUnavailable, Member
+from quizd.cluster.lease import LeaseThread
 from quizd.cluster.link.base import Link
-from quizd.cluster.members import Heed, Members
+from quizd.cluster.members import Heed
 from quizd.cluster.members_view import Changes
 from quizd.journal.base import Journal, JournalUnavailable
 from quizd.log import get_logger
 from quizd.owner.owner import Owner, OwnerSettings
 from quizd.owner.runner import Runner
 from quizd.owner.subscriber import Subscriber
-from quizd.redis_client import Client, RedisOptions, check
+from quizd.redis_client import Client, RedisOptions, check, connect
 from quizd.replica.exchange import PULSE_S, Exchange
 from quizd.replica.followers import Followers
 from quizd.replica.lines import LineKeeper
@@ -77,8 +78,8 @@ class Node:
         self._changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         clock, journal = wiring.clock, wiring.journal
-        self.members = Members(
-            wiring.client,
+        self.members = LeaseThread(
+            connect(wiring.options, f"{wiring.me.shard}-lease"),
             wiring.me,
             lease_ms=wiring.lease_ms,
             renew_ms=wiring.renew_ms,

@@ -1,12 +1,11 @@
 """What was sent to an owner and not acknowledged: kept, and sent again.
 
-Answers are numbered in batches; an owner says which number it has made durable or
-refused. After a break of the link, or to another owner, what it has not said so of is
-sent again with its age grown. The owner knows an answer that it has already: it is
-told apart by participant and question.
+Answers are numbered in batches; an owner says of each number that it has made it
+durable or refused it. After a break of the link, or to another owner, what it has not
+said so of is sent again with its age grown. The owner knows the batches that it has
+had, and an answer by its participant and question.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -37,7 +36,7 @@ class Outbox:
     ) -> None:
         self._send = send
         self._limit = limit
-        self._sent: deque[Sent] = deque()
+        self._sent: dict[int, Sent] = {}
         self._number = number
         self._size = 0
 
@@ -53,14 +52,15 @@ class Outbox:
         """Send *size* answers and keep them until they are acknowledged."""
         self._number += 1
         answers = Answers(self._number, 0, 0, packed, others)
-        self._sent.append(Sent(answers, size, now_ms, now_ms))
+        self._sent[self._number] = Sent(answers, size, now_ms, now_ms)
         self._size += size
         self._send(answers)
 
     def taken(self, number: int) -> None:
-        """Forget all batches up to *number*."""
-        while self._sent and self._sent[0].answers.number <= number:
-            self._size -= self._sent.popleft().size
+        """Forget the batch *number*; others may have been lost on their way."""
+        sent = self._sent.pop(number, None)
+        if sent is not None:
+            self._size -= sent.size
 
     def send_again(self, now_ms: int, older_ms: int = AGAIN_MS) -> None:
         """Send again what was last sent *older_ms* ago or earlier."""
@@ -70,7 +70,7 @@ class Outbox:
 
     def under_way(self, now_ms: int) -> list[tuple[Answers, int]]:
         """Return what is not acknowledged, and for how many ms."""
-        return [(sent.answers, now_ms - sent.made_ms) for sent in self._sent]
+        return [(sent.answers, now_ms - sent.made_ms) for sent in self._sent.values()]
 
     def _late(self, before_ms: int) -> Iterator[Sent]:
-        return (sent for sent in self._sent if sent.sent_ms <= before_ms)
+        return (sent for sent in self._sent.values() if sent.sent_ms <= before_ms)

@@ -15,6 +15,7 @@ import orjson
 from quizd.codes import Close, Reason, Refused
 from quizd.owner.presence import HERE
 from quizd.owner.runner import Runner
+from quizd.replica.again import Numbers
 from quizd.replica.exchange import Exchange
 from quizd.replica.lines import Lines
 from quizd.replica.messages import (
@@ -37,12 +38,16 @@ REQUESTS_KEPT = 4_096
 
 @dataclass(slots=True)
 class Peer:
-    """A shard that follows: up to when it has handed all over, in the owner's time."""
+    """A shard that follows: up to when it has handed all over, in the owner's time.
+
+    ``batches`` are those of its answers that have come.
+    """
 
     heard_ms: int
     through_ms: int = 0
     fan_out_ms: float = 0.0
     in_flight: int = 0
+    batches: Numbers = field(default_factory=Numbers)
 
 
 @dataclass(slots=True)
@@ -183,7 +188,16 @@ class Relay:
             self.runner.wake()
 
     def _on_answers(self, sender: str, body: bytes) -> None:
-        answers, runner = Answers.unpack(body), self.runner
+        answers, batches = Answers.unpack(body), self.peers[sender].batches
+        if answers.number not in batches:
+            batches.add(answers.number)
+            self._take(sender, answers)
+        taken = {"number": answers.number}
+        self.runner.settle(lambda: self._send(sender, Kind.TAKEN, taken))
+
+    def _take(self, sender: str, answers: Answers) -> None:
+        """Queue answers that have not been here before."""
+        runner = self.runner
         received_ms = answers.received_ms(runner.now_ms())
         known = len(runner.state.names)
         try:
@@ -196,8 +210,6 @@ class Relay:
             self._refuse_at(sender, participant, full)
         for participant, age_ms, payload in answers.others:
             runner.post(ev.AnswerSubmitted(participant, received_ms - age_ms, payload))
-        taken = {"number": answers.number}
-        runner.settle(lambda: self._send(sender, Kind.TAKEN, taken))
 
     def _on_event(self, sender: str, body: bytes) -> None:
         told = orjson.loads(body)

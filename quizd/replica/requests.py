@@ -11,7 +11,7 @@ from quizd.codes import Reason, Refused
 from quizd.replica.messages import event_fields, refused_of
 from quizd.session import events as ev
 
-REPEATABLE = (ev.ParticipantJoined, ev.AnswerSubmitted)
+REPEATABLE = (ev.ParticipantJoined, ev.AnswerSubmitted, ev.HistoryLost)
 """Twice is once with these; a host's command is given up rather than repeated."""
 
 

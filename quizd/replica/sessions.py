@@ -8,12 +8,13 @@ over one that has lost its owner; the journal's terms see to it that only one ca
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import orjson
 
 from quizd.clock import Clock
 from quizd.cluster.base import AddressBook, ClusterUnavailable
-from quizd.cluster.members import Members
+from quizd.cluster.lease import Membership
 from quizd.codes import Reason, Refused
 from quizd.journal.base import (
     Claim,
@@ -21,6 +22,7 @@ from quizd.journal.base import (
     Fenced,
     Journal,
     JournalUnavailable,
+    Position,
     Unknown,
 )
 from quizd.log import get_logger
@@ -31,23 +33,39 @@ from quizd.owner.runner import Runner
 from quizd.owner.sessions import OpenNow
 from quizd.owner.subscriber import Subscriber
 from quizd.replica.exchange import Exchange
-from quizd.replica.follower import Follower, Shown
+from quizd.replica.follower import Follower
 from quizd.replica.followers import Followed, Followers
 from quizd.replica.lines import LineKeeper, Lines
 from quizd.replica.messages import Item, Kind, refusal, refused_of
 from quizd.replica.relays import Relays
-from quizd.replica.replica import Replica
+from quizd.replica.repair import Another, compare, tell_of_loss
+from quizd.replica.replica import Replica, Shown
 from quizd.replica.survey import Surveys
 from quizd.session.phases import Phase
 from quizd.session.quiz import Quiz
 
 HAND_OVER_S = 5.0
+HAND_OVER_AT_ONCE = 32
+"""Sessions that are given away together, so that Redis syncs its file for all."""
+
 OPEN_TRIES = 3
 OPEN_TIMEOUT_S = 3.0
 CREATED_S = 3.0
 CREATED_RETRY_S = 0.1
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """A session as the journal has it; ``anew``: other than it was known here.
+
+    ``lost_epoch`` is the one of which something is lost, if anything is.
+    """
+
+    replica: Replica
+    anew: bool
+    lost_epoch: int | None = None
 
 
 def _ignore() -> None:
@@ -70,7 +88,7 @@ class ClusterSessions:
         exchange: Exchange,
         journal: Journal,
         directory: AddressBook,
-        members: Members,
+        members: Membership,
         clock: Clock,
         keeper: LineKeeper,
     ) -> None:
@@ -224,7 +242,8 @@ class ClusterSessions:
                 return pin
 
     async def _have_opened(self, opening: Opening) -> None:
-        """Open the session where the ring says."""
+        """Open the session where the ring says, once it has all who are there."""
+        await self._members.refresh()
         shard = self._members.ring().owner(opening.session_id)
         if shard == self._members.me.shard:
             await self._owner.create(opening)
@@ -346,47 +365,50 @@ class ClusterSessions:
 
     async def _take_over(self, session_id: str, followed: Followed | None) -> None:
         claim = await self._journal.claim(session_id, self._clock.now_ms())
-        replica = await self._caught_up(session_id, followed, claim)
-        anew = replica is None
-        if replica is None:
-            replica = await Replica.load(self._journal, session_id)
+        found = await self._caught_up(session_id, followed, claim)
         if followed is not None:
             self._moving[session_id] = followed.lines
         inbox = followed.lines.inbox if followed else None
-        runner = self._owner.adopt(replica.session, claim, inbox)
+        runner = self._owner.adopt(found.replica.session, claim, inbox)
         if followed is not None:
             followed.follower.hand_over(runner)
-            if anew:
+            if found.anew:
                 followed.lines.show_anew()
+        if found.lost_epoch is not None:
+            tell_of_loss(runner.submit, found.lost_epoch)
         others = [member.owner for member in self._members.live()]
         self._relays.greet(session_id, others)
 
     async def _caught_up(
         self, session_id: str, followed: Followed | None, claim: Claim
-    ) -> Replica | None:
-        """Return the session as far as the journal has it, from what is here.
-
-        ``None`` where nothing is here, or what is here is another history.
-        """
+    ) -> CaughtUp:
+        """Return the session as far as the journal has it, from what is here."""
         replica = followed.follower.replica if followed else None
         if replica is None or followed is None:
-            return None
-        batches = await replica.missing(
-            self._journal, session_id, claim.last_index, claim.last_hash
-        )
-        if batches is None:
-            return None
-        for index, batch in batches:
-            followed.lines.release(replica.enter(index, batch))
-        return replica
+            loaded = await Replica.load(self._journal, session_id, claim.term)
+            return CaughtUp(loaded, anew=True)
+        position = Position(claim.term, claim.last_index, claim.last_hash)
+        found = await compare(self._journal, session_id, replica, position)
+        if isinstance(found, Another):
+            epoch = replica.session.state.epoch if found.lost else None
+            return CaughtUp(found.replica, anew=True, lost_epoch=epoch)
+        for index, batch in found.batches:
+            followed.lines.release(replica.enter(index, batch, claim.term))
+        return CaughtUp(replica, anew=False)
 
     def lost(self, runner: Runner) -> None:
-        """Follow a session that another shard has taken from us."""
+        """Follow a session that another shard has taken from us.
+
+        If none has, Redis has lost what cannot be given back: then we look again soon,
+        and go on from what there is.
+        """
         session_id = runner.state.session_id
         lines = self._relays.remove(session_id)
         shown = Shown(runner.index, runner.last, runner.presence.at(HERE))
         follower = self._followers.follow(session_id, lines, shown)
         runner.hand_over(follower.post, follower.look)
+        self._unfinished.add(session_id)
+        self.on_unfinished()
 
     async def hand_over(self) -> None:
         """Give all open sessions to those who come next, and follow them.
@@ -394,11 +416,20 @@ class ClusterSessions:
         What can't be given within :data:`HAND_OVER_S` is found in the journal.
         """
         await self._members.leave()
+        gate = asyncio.Semaphore(HAND_OVER_AT_ONCE)
+
+        async def give(runner: Runner) -> None:
+            async with gate:
+                await self._hand_over(runner)
+
         with suppress(TimeoutError):
             async with asyncio.timeout(HAND_OVER_S):
-                for runner in list(self._owner.runners()):
-                    if runner.state.phase is not Phase.ENDED:
-                        await self._hand_over(runner)
+                playing = [
+                    runner
+                    for runner in self._owner.runners()
+                    if runner.state.phase is not Phase.ENDED
+                ]
+                await asyncio.gather(*map(give, playing))
 
     async def _hand_over(self, runner: Runner) -> None:
         session_id = runner.state.session_id

@@ -111,3 +111,8 @@ class RefreshBoard(Effect):
 @dataclass(frozen=True, slots=True)
 class RefreshHost(Effect):
     """What hosts see has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowAnew(Effect):
+    """Give everybody the picture: some of what was shown is void."""

@@ -120,6 +120,13 @@ class HostEnded(HostCommand):
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryLost(Event):
+    """More was shown in ``epoch`` than there is of it now."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class OutageNoticed(Event):
     """Nobody owned the session from ``since_ms`` on; that time is given back."""
 

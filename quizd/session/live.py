@@ -280,6 +280,12 @@ class LiveSession:
         outage_ms = now_ms + event.lead_ms - max(event.since_ms, self.state.last_ms)
         return [rec.OutageEnded(now_ms, outage_ms)] if outage_ms > 0 else []
 
+    def _history_lost(self, event: ev.HistoryLost, now_ms: int) -> Records:
+        """Begin a new epoch, once for all who notice the same loss."""
+        if event.epoch < self.state.epoch:
+            return []
+        return [rec.EpochBegun(now_ms, event.epoch + 1)]
+
 
 def _answered_at(event: ev.AnswerSubmitted) -> bytes:
     """Return the player's own claim of the time, as it came; it is only kept."""
@@ -306,4 +312,5 @@ DECIDE: dict[type[ev.Event], Callable[[LiveSession, Any, int], Records]] = {
     ev.HostKicked: LiveSession._host_kicked,
     ev.HostEnded: LiveSession._host_ended,
     ev.OutageNoticed: LiveSession._outage_noticed,
+    ev.HistoryLost: LiveSession._history_lost,
 }

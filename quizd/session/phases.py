@@ -23,6 +23,7 @@ ANYTIME: frozenset[type[e.Event]] = frozenset(
         e.HostKicked,
         e.HostEnded,
         e.OutageNoticed,
+        e.HistoryLost,
     }
 )
 

@@ -183,6 +183,14 @@ class Compacted(Record):
     records: int
 
 
+@dataclass(frozen=True, slots=True)
+class EpochBegun(Record):
+    """Of what was shown in the epoch before, some is lost; ``epoch`` is the new one."""
+
+    kind = 15
+    epoch: int
+
+
 KINDS: dict[int, type[Record]] = {
     kind.kind: kind
     for kind in (
@@ -200,6 +208,7 @@ KINDS: dict[int, type[Record]] = {
         OutageEnded,
         Released,
         Compacted,
+        EpochBegun,
     )
 }
 

@@ -217,6 +217,10 @@ class State:
         self.version += record.records - 1  # itself is none of them
         return ()
 
+    def _epoch_begun(self, record: rec.EpochBegun) -> Effects:
+        self.epoch = record.epoch
+        return (fx.ShowAnew(),)
+
     def _delay(self, ms: int) -> None:
         """Move the running clock on: it stood still for *ms*."""
         if self.deadline_ms is not None:
@@ -260,4 +264,5 @@ APPLY: dict[type[rec.Record], Callable[[State, Any], Effects]] = {
     rec.OutageEnded: State._outage_ended,
     rec.Released: State._released,
     rec.Compacted: State._compacted,
+    rec.EpochBegun: State._epoch_begun,
 }

@@ -1,6 +1,8 @@
 """Who comes in: origins, ceilings, tokens, and what a request says of itself."""
 
 from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -9,26 +11,40 @@ import pytest
 
 from quizd.accounts.tokens import Grant, Role, Tokens
 from quizd.clock import ManualClock
-from quizd.codes import Close
+from quizd.codes import Close, Reason, Refused
 from quizd.edge.admission import UPGRADE, Gate, Turned, subprotocol
 from quizd.edge.connection import Visit
+from quizd.metrics import REGISTRY
 from quizd.owner.runner import Runner
 from quizd.owner.sessions import Sessions
+from quizd.session.state import State
 from tests.support.wires import session
 
 HOUR_S = 3600
 CEILING = 5
 TOKENS = Tokens(b"0123456789abcdef0123456789abcdef", HOUR_S)
-RUNNER = cast("Runner", SimpleNamespace(state=session(2).state))
+
+
+def known(_: int) -> Future[None]:
+    """Know who is in, as an owner does."""
+    done: Future[None] = Future()
+    done.set_result(None)
+    return done
+
+
+RUNNER = cast("Runner", SimpleNamespace(state=session(2).state, expect=known))
 STATE = RUNNER.state
 
 
 class OneSession:
-    """An owner of one session."""
+    """One session, owned here unless told otherwise."""
+
+    def __init__(self, handle: Runner = RUNNER) -> None:
+        self._handle = handle
 
     def known(self, session_id: str) -> Runner | None:
         """Return it by its id."""
-        return RUNNER if session_id == STATE.session_id else None
+        return self._handle if session_id == STATE.session_id else None
 
     def find_here(self, address: str) -> Runner | None:
         """Return it by its quiz or pin."""
@@ -139,6 +155,40 @@ def test_wrong_token_is_told_by_a_close_code(
     away = turned(query)
     assert (away.status, away.code) == (UPGRADE, code)
     assert away.why
+
+
+def test_who_may_be_in_is_asked_to_come_back() -> None:
+    """A shard that follows may not have heard yet; an owner would have."""
+    asked: list[int] = []
+
+    def expect(participant: int) -> Future[None]:
+        asked.append(participant)
+        return Future()
+
+    follows = SimpleNamespace(state=STATE, expect=expect)
+    own = replace(
+        gate(), sessions=cast("Sessions", OneSession(cast("Runner", follows)))
+    )
+    with pytest.raises(Turned) as caught:
+        own.admit(target(token=token(2)), {})
+    assert (caught.value.status, caught.value.code) == (UPGRADE, Close.TRY_AGAIN_LATER)
+    assert asked == [2]
+
+
+def test_session_without_a_state_yet_is_no_error() -> None:
+    """Whoever asks for it is to come back."""
+
+    class Following:
+        @property
+        def state(self) -> State:
+            raise Refused(Reason.SHARD_UNAVAILABLE)
+
+    own = replace(
+        gate(), sessions=cast("Sessions", OneSession(cast("Runner", Following())))
+    )
+    with pytest.raises(Turned) as caught:
+        own.admit(target(token=token(1)), {})
+    assert caught.value.code is Close.TRY_AGAIN_LATER
 
 
 def test_any_flipped_bit_spoils_a_token() -> None:
@@ -260,10 +310,18 @@ def test_other_origins_get_403(origin: str, origins: tuple[str, ...]) -> None:
 # -- room --------------------------------------------------------------------------
 
 
+def refused_for_room() -> float:
+    """Return how many were refused, as it is measured."""
+    labels = {"ceiling": "connections"}
+    return REGISTRY.get_sample_value("quizd_edge_refused_total", labels) or 0.0
+
+
 def test_full_server_says_so_by_a_status() -> None:
     """503 at the ceiling, whoever asks; one below it there is room."""
     assert turned({"token": token()}, connections=CEILING).status == 503
+    before = refused_for_room()
     assert turned({"token": "no-token"}, connections=CEILING).status == 503
+    assert refused_for_room() == before + 1
     gate(connections=CEILING - 1).admit(target(token=token()), {})
 
 

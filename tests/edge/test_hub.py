@@ -6,75 +6,19 @@ connection is one end of a socket pair.
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from quizd.codes import Close, Reason, Refused
 from quizd.edge import fanout
 from quizd.edge.connection import Visit
-from quizd.edge.hub import LINGER_S, Hub
-from quizd.owner.runner import Runner
-from quizd.session import effects as fx
+from quizd.edge.hub import LINGER_S
 from quizd.session import events as ev
-from quizd.session.live import LiveSession
-from quizd.settings import Leaderboard, Settings
+from tests.edge.stage import only, seqs, stage
 from tests.support import virtual_time
-from tests.support.wires import Caller, Census, StageRunner, session
-
-SETTLED_S = 10.0
-
-
-@dataclass
-class Stage:
-    """A session, its hub, and a way to let things happen."""
-
-    live: LiveSession
-    hub: Hub
-    runner: StageRunner
-    now_ms: int = 0
-
-    def does(self, *events: ev.Event) -> None:
-        """Let *events* happen, one tick for all of them."""
-        effects: list[fx.Effect] = []
-        for event in events:
-            for record in self.live.decide(event, self.now_ms):
-                effects.extend(self.live.apply(record))
-        self.hub.release(effects)
-
-    def opens_question(self) -> None:
-        """Start, and open the first question."""
-        self.does(ev.HostStarted())
-        self.does(ev.HostAdvanced())
-
-    def answers(self, participant: int, option: str) -> None:
-        """Let *participant* answer the open question."""
-        question = self.live.state.question
-        assert question is not None
-        payload = {"questionId": question.id, "selectedOption": option}
-        self.does(ev.AnswerSubmitted(participant, self.now_ms, payload))
-
-
-def stage(players: int, settings: Settings | None = None, **quiz: object) -> Stage:
-    """Return a stage with *players* who have joined; needs a running loop."""
-    live = session(players, **quiz)
-    runner = StageRunner(live.state)
-    return Stage(live, Hub(cast("Runner", runner), settings or Settings()), runner)
-
-
-def only(kind: str, messages: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Return the payload of the one message of *kind*."""
-    (found,) = [one["payload"] for one in messages if one["type"] == kind]
-    payload: dict[str, Any] = found
-    return payload
-
-
-def seqs(messages: Iterable[dict[str, Any]]) -> list[int]:
-    """Return the numbers of the broadcasts among *messages*."""
-    return [message["seq"] for message in messages if "seq" in message]
-
+from tests.support.wires import Caller, Census
 
 # -- coming and going --------------------------------------------------------------
 
@@ -300,111 +244,6 @@ def test_after_the_end_lines_are_closed_in_time() -> None:
         assert player.line.close_code() is None
         await asyncio.sleep(2)
         assert player.line.close_code() == Close.NORMAL
-
-    virtual_time.run(main)
-
-
-# -- latest values -----------------------------------------------------------------
-
-
-def boards(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the payloads of the boards among *messages*."""
-    return [m["payload"] for m in messages if m["type"] == "leaderboard_changed"]
-
-
-def test_board_goes_out_at_once_and_is_then_merged() -> None:
-    """The first change waits for nothing; of those that follow the last one counts."""
-
-    async def main() -> None:
-        one = stage(20)
-        player, host = Caller.player(one.hub, 3), Caller.host(one.hub)
-        one.opens_question()
-        await asyncio.sleep(SETTLED_S)
-        for caller in (player, host):
-            caller.got()
-        one.answers(0, "run")
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        (first,) = boards(player.got())
-        assert [line["score"] for line in first["leaderboard"]][:2] == [1000, 0]
-        for index in range(1, 20):
-            one.answers(index, "run" if index % 2 else "green")
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(SETTLED_S)
-        shown = boards(player.got())
-        assert 2 <= len(shown) <= 3
-        assert shown[-1]["you"] == {"score": 1000, "rank": 1, "of": 20}
-        assert all("you" not in board for board in boards(host.got()))
-
-    virtual_time.run(main)
-
-
-def test_board_that_did_not_change_is_not_sent_again() -> None:
-    """A change below the top is nobody's news."""
-
-    async def main() -> None:
-        settings = Settings(leaderboard=Leaderboard(size=2))
-        one = stage(5, settings)
-        player = Caller.player(one.hub, 0)
-        one.opens_question()
-        for index in (0, 1):
-            one.answers(index, "run")
-        await asyncio.sleep(SETTLED_S)
-        assert len(boards(player.got())[-1]["leaderboard"]) == 2
-        one.answers(4, "run")
-        one.answers(3, "green")
-        await asyncio.sleep(SETTLED_S)
-        assert boards(player.got()) == []
-
-    virtual_time.run(main)
-
-
-def test_crowd_is_told_in_numbers_and_latest_names() -> None:
-    """Two joins a moment apart are one message; names are those since the last."""
-
-    async def main() -> None:
-        one = stage(1)
-        player = Caller.player(one.hub, 0)
-        for index in range(1, 31):
-            one.does(ev.ParticipantJoined(f"p{index}", f"Player {index}"))
-        await asyncio.sleep(SETTLED_S)
-        crowd = only("participants_changed", player.got())
-        assert crowd["participants"] == 31
-        assert [who["participantId"] for who in crowd["joined"]] == [
-            f"p{index}" for index in range(11, 31)
-        ]
-        one.does(ev.ParticipantJoined("p31", "Player 31"))
-        await asyncio.sleep(SETTLED_S)
-        assert len(only("participants_changed", player.got())["joined"]) == 1
-
-    virtual_time.run(main)
-
-
-def test_host_state_follows_what_happens() -> None:
-    """Coming, answering and going are each seen, players' lines being counted."""
-
-    async def main() -> None:
-        one = stage(3)
-        host = Caller.host(one.hub)
-        player = Caller.player(one.hub, 0)
-        one.opens_question()
-        one.answers(0, "green")
-        await asyncio.sleep(SETTLED_S)
-        states = [m["payload"] for m in host.got() if m["type"] == "host_state"]
-        assert states[-1] == {
-            "phase": "question",
-            "participants": 3,
-            "connected": 1,
-            "answered": 1,
-            "distribution": [
-                {"option": "run", "count": 0},
-                {"option": "green", "count": 1},
-            ],
-            "inFlight": 0,
-        }
-        player.down()
-        await asyncio.sleep(SETTLED_S)
-        assert only("host_state", host.got())["connected"] == 0
 
     virtual_time.run(main)
 

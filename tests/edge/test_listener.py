@@ -1,6 +1,7 @@
 """The port: heads in any pieces, who serves what, and who is not waited for."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,9 +11,10 @@ import pytest
 from picows import WSFrame, WSListener, WSTransport
 from uvicorn.server import ServerState
 
-from quizd._fast.entrance import feed
+from quizd._fast.entrance import Ask, feed
 from quizd.codes import Close
 from quizd.edge.admission import Admitted, Turned
+from quizd.edge.ceilings import retry_after_s
 from quizd.edge.edge import http_config
 from quizd.edge.listener import HEAD_MAX_BYTES, Door, Port, normalised
 from tests.support import virtual_time
@@ -307,10 +309,18 @@ async def test_crowded_port_says_when_to_come_back() -> None:
     assert [transport.written for _, transport in guests] == [b"", b""]
     _, transport = door_of(own)
     assert transport.written.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-    assert b"\r\nretry-after: 2\r\n" in transport.written
+    after_s = re.search(rb"\r\nretry-after: (\d+)\r\n", transport.written)
+    assert after_s is not None
+    assert 2 <= int(after_s[1]) <= 8
     assert transport.ended == ["closed"]
     for door, _ in guests:
         door.connection_lost(None)
+
+
+def test_not_all_are_asked_back_at_once() -> None:
+    """Of many who are refused in one moment some come sooner than others."""
+    after_s = {retry_after_s() for _ in range(200)}
+    assert after_s == set(range(2, 9))
 
 
 # -- who serves what ---------------------------------------------------------------
@@ -396,7 +406,7 @@ def turn_away(turned: Turned) -> Callable[[Any], Admitted]:
 
 
 @pytest.mark.parametrize(
-    ("status", "retry"), [(403, b""), (503, b"Retry-After: 2")], ids=["403", "503"]
+    ("status", "retry"), [(403, b""), (503, b"Retry-After: ")], ids=["403", "503"]
 )
 async def test_refused_by_a_status(status: int, retry: bytes) -> None:
     """The reason is the body, and the connection ends."""
@@ -447,11 +457,11 @@ async def test_connections_are_counted_once() -> None:
 @pytest.mark.parametrize("dripping", [False, True], ids=["whole", "byte-by-byte"])
 async def test_upgrade_waits_for_what_is_missing(dripping: bool) -> None:
     """Nothing is answered, lost or admitted before it is there."""
-    asked: list[bytes] = []
+    asked: list[Ask] = []
     here: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def missing(head: bytes) -> asyncio.Future[None]:
-        asked.append(head)
+    def missing(ask: Ask) -> asyncio.Future[None]:
+        asked.append(ask)
         return here
 
     own = replace(port(), missing=missing)
@@ -472,13 +482,13 @@ async def test_upgrade_waits_for_what_is_missing(dripping: bool) -> None:
         while len(split(received)[0]) < 2:
             received += await one.reader.read(100)
         assert split(received)[0] == [Frame(TEXT, b"first"), Frame(TEXT, b"second")]
-    assert asked == [UPGRADE.removesuffix(b"\r\n\r\n")]
+    assert [(ask.quiz_id, ask.token) for ask in asked] == [("", "t")]
 
 
 async def test_what_is_known_is_not_waited_for() -> None:
     """The way to other shards is not even asked."""
 
-    def missing(_: bytes) -> asyncio.Future[None]:
+    def missing(_: Ask) -> asyncio.Future[None]:
         raise AssertionError("it was asked")
 
     own = replace(port(), missing=missing, knows=lambda ask: ask.token == "t")

@@ -215,7 +215,8 @@ async def test_ceiling_of_connections(start: Start) -> None:
                 async with Raw.to(server.port) as raw:
                     raw.send(upgrade(target(tickets[2])))
                     answer = await raw.answer()
-                    assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+                    assert answer.status == 503
+                    assert 2 <= int(answer.headers["retry-after"]) <= 8
                     await raw.ended()
             async with server.api() as api:
                 assert (await api.get(f"{server.url}/livez")).status_code == 200

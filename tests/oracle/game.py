@@ -328,4 +328,5 @@ COUNT: dict[type[rec.Record], Callable[[Count, Any], None]] = {
     rec.SessionEnded: Count.ended,
     rec.OutageEnded: Count.outage,
     rec.Released: Count.nothing,
+    rec.EpochBegun: Count.nothing,
 }

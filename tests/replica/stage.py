@@ -30,6 +30,9 @@ from quizd.session import effects as fx
 from tests.owner.stage import LoopClock
 from tests.session.play import quiz
 
+CERTAINTY_S = 1.0
+RETRY_S = 0.5
+
 
 class NamedJournal:
     """The journal as one shard has it: what it creates and claims is its own."""
@@ -156,6 +159,9 @@ class StageMembers:
         """Return what falls to this shard."""
         return orphans(entries, self.live(), self.me)
 
+    async def refresh(self) -> None:
+        """The view is never old."""
+
     async def leave(self) -> None:
         """Take nothing new."""
         self.me = self._live[self.me.shard] = replace(self.me, leaving=True)
@@ -183,7 +189,9 @@ class StageShard:
             self._subscribe,
         )
         self.relays = Relays(self.exchange)
-        self.followers = Followers(self.exchange, journal, cluster.clock, self, 1000)
+        self.followers = Followers(
+            self.exchange, journal, cluster.clock, self, 1000, cluster.certainty
+        )
         self.sessions = ClusterSessions(
             owner=self.owner,
             followers=self.followers,
@@ -195,7 +203,9 @@ class StageShard:
             clock=cluster.clock,
             keeper=self,
         )
+        self.sessions.on_unfinished = self._look_soon
         self._pulse = asyncio.create_task(self._pulsing())
+        self._looking: asyncio.Task[None] | None = None
 
     def _subscribe(self, runner: Runner) -> Subscriber:
         return self.sessions.subscribe(runner)
@@ -215,6 +225,13 @@ class StageShard:
         await self.exchange.start()
         self.owner.start()
 
+    def _look_soon(self) -> None:
+        self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        await asyncio.sleep(RETRY_S)
+        await self.sessions.take_orphans()
+
     async def _pulsing(self) -> None:
         while True:
             await asyncio.sleep(PULSE_S)
@@ -224,6 +241,8 @@ class StageShard:
     async def die(self) -> None:
         """Say nothing more, hear nothing more."""
         self._pulse.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
         await self.link.stop()
         self.followers.stop()
         await self.owner.stop()
@@ -273,6 +292,17 @@ class Cluster:
         """Open a session through the first shard; return its id."""
         handle = await self.shards[0].sessions.open(quiz_id, quiz(**settings))
         return handle.state.session_id
+
+    async def certainty(self) -> None:
+        """Wait for as long as owners may take to give the journal back what it lost."""
+        await asyncio.sleep(CERTAINTY_S)
+
+    def forget_behind(self, session_id: str, index: int) -> None:
+        """Let the journal be as it was when *index* was the latest batch."""
+        session = self.journal._sessions[session_id]
+        for lost in range(index + 1, session.last_index + 1):
+            del session.log[lost]
+        session.last_index, session.hash = index, session.log[index].hash
 
     def owner_of(self, session_id: str) -> StageShard:
         """Return the shard that owns a session."""

@@ -9,7 +9,7 @@ from quizd.session import events as ev
 from quizd.session import records as rec
 from quizd.session.live import LiveSession
 from tests.owner.stage import in_virtual_time, join, pass_ms, settle, soon
-from tests.replica.stage import Cluster, StageShard
+from tests.replica.stage import CERTAINTY_S, Cluster, StageShard
 from tests.session.play import OPTIONS, quiz
 from tests.session.snapshot import snapshot
 
@@ -165,7 +165,8 @@ async def test_history_that_was_lost_is_shown_anew() -> None:
         batches = [batch async for _, batch in cluster.journal.read(session_id)]
         replica = follower.replica
         assert replica is not None
-        replica.enter(len(batches) + 1, rec.pack([rec.SessionLocked(1, locked=True)]))
+        another = rec.pack([rec.SessionLocked(1, locked=True)])
+        replica.enter(len(batches) + 1, another, runner.term)
         await soon(runner.submit(ev.HostAdvanced()))
         await pass_ms(1500)
         assert other.all_lines[session_id].shown == 1
@@ -180,7 +181,7 @@ async def test_a_session_that_is_nowhere_is_refused() -> None:
         shard = cluster.shards[0]
         handle = shard.sessions.arrive("0123456789abcdef")
         lines = shard.all_lines["0123456789abcdef"]
-        await settle()
+        await pass_ms(1000 * CERTAINTY_S)
         assert lines.closed == [Close.SESSION_NOT_FOUND]
         assert handle is not shard.sessions.arrive("0123456789abcdef")
 

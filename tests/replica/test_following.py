@@ -1,5 +1,7 @@
 """A follower's players see and do what the owner's do."""
 
+import asyncio
+
 from quizd.session import effects as fx
 from quizd.session import events as ev
 from tests.owner.stage import in_virtual_time, join, pass_ms, settle, soon
@@ -178,6 +180,46 @@ async def test_a_newer_line_elsewhere_closes_the_elder() -> None:
         await settle()
         assert others[1].all_lines[session_id].replaced == [0]
         assert runner.connected == 1
+
+
+@in_virtual_time
+async def test_who_is_in_is_known_when_the_records_say_so() -> None:
+    """Whoever comes here before them waits; who is in nowhere is told so soon."""
+    async with Cluster() as cluster:
+        session_id = await cluster.open()
+        owner, (other,) = cluster.owner_of(session_id), cluster.others(session_id)
+        follower = await other.follower(session_id)
+        waits, nobody = follower.expect(0), follower.expect(7)
+        await pass_ms(500)
+        assert not waits.done()
+        await soon(owner.runner(session_id).submit(join("Ann")))
+        await settle()
+        assert waits.done()
+        assert follower.expect(0).done()
+        await pass_ms(1000)
+        assert not nobody.done()
+        await asyncio.wait_for(nobody, 1.0)
+        assert follower.expect(7).done()
+        assert not follower.expect(7).done()
+
+
+@in_virtual_time
+async def test_nobody_is_nobody_while_the_owner_is_silent() -> None:
+    """Its records may be late: then it is not known who is in."""
+    async with Cluster() as cluster:
+        session_id = await cluster.open()
+        owner, (other,) = cluster.owner_of(session_id), cluster.others(session_id)
+        follower = await other.follower(session_id)
+        await settle()
+        cluster.hub.cut()
+        waits = follower.expect(0)
+        await pass_ms(5000)
+        assert not waits.done()
+        await soon(owner.runner(session_id).submit(join("Ann")))
+        cluster.hub.mend()
+        await pass_ms(500)
+        assert waits.done()
+        assert follower.expect(0).done()
 
 
 @in_virtual_time

@@ -22,6 +22,7 @@ COMES_TO: dict[tuple[Phase, str], tuple[str, ...]] = {
     (Phase.LOBBY, "HostKicked"): ("ParticipantRemoved",),
     (Phase.LOBBY, "HostEnded"): ("SessionEnded",),
     (Phase.LOBBY, "OutageNoticed"): ("OutageEnded",),
+    (Phase.LOBBY, "HistoryLost"): ("EpochBegun",),
     (Phase.STARTING, "ParticipantJoined"): ("ParticipantAdded",),
     (Phase.STARTING, "DeadlinePassed"): ("QuestionOpened",),
     (Phase.STARTING, "HostAdvanced"): ("QuestionOpened",),
@@ -30,6 +31,7 @@ COMES_TO: dict[tuple[Phase, str], tuple[str, ...]] = {
     (Phase.STARTING, "HostKicked"): ("ParticipantRemoved",),
     (Phase.STARTING, "HostEnded"): ("SessionEnded",),
     (Phase.STARTING, "OutageNoticed"): ("OutageEnded",),
+    (Phase.STARTING, "HistoryLost"): ("EpochBegun",),
     (Phase.QUESTION, "ParticipantJoined"): ("ParticipantAdded",),
     (Phase.QUESTION, "AnswerSubmitted"): ("AnswersAccepted",),
     (Phase.QUESTION, "EverybodyAnswered"): ("QuestionClosed",),
@@ -41,6 +43,7 @@ COMES_TO: dict[tuple[Phase, str], tuple[str, ...]] = {
     (Phase.QUESTION, "HostKicked"): ("ParticipantRemoved",),
     (Phase.QUESTION, "HostEnded"): ("QuestionClosed", "SessionEnded"),
     (Phase.QUESTION, "OutageNoticed"): ("OutageEnded",),
+    (Phase.QUESTION, "HistoryLost"): ("EpochBegun",),
     (Phase.REVEAL, "ParticipantJoined"): ("ParticipantAdded",),
     (Phase.REVEAL, "DeadlinePassed"): ("QuestionOpened",),
     (Phase.REVEAL, "HostAdvanced"): ("QuestionOpened",),
@@ -50,12 +53,14 @@ COMES_TO: dict[tuple[Phase, str], tuple[str, ...]] = {
     (Phase.REVEAL, "HostKicked"): ("ParticipantRemoved",),
     (Phase.REVEAL, "HostEnded"): ("SessionEnded",),
     (Phase.REVEAL, "OutageNoticed"): ("OutageEnded",),
+    (Phase.REVEAL, "HistoryLost"): ("EpochBegun",),
     (Phase.PAUSED, "ParticipantJoined"): ("ParticipantAdded",),
     (Phase.PAUSED, "HostResumed"): ("SessionResumed",),
     (Phase.PAUSED, "HostLocked"): ("SessionLocked",),
     (Phase.PAUSED, "HostKicked"): ("ParticipantRemoved",),
     (Phase.PAUSED, "HostEnded"): ("QuestionClosed", "SessionEnded"),
     (Phase.PAUSED, "OutageNoticed"): ("OutageEnded",),
+    (Phase.PAUSED, "HistoryLost"): ("EpochBegun",),
 }
 
 REFUSED_ANSWERS = {
@@ -80,6 +85,7 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.HostKicked("p1"),
     ev.HostEnded(),
     ev.OutageNoticed(T0),
+    ev.HistoryLost(1),
 )
 
 

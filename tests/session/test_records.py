@@ -34,6 +34,7 @@ SAMPLES: tuple[rec.Record, ...] = (
     rec.OutageEnded(11, 12),
     rec.Released(12),
     rec.Compacted(13, 7),
+    rec.EpochBegun(14, 2),
 )
 
 

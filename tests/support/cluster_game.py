@@ -17,6 +17,7 @@ from quizd.journal.redis import RedisJournal
 from quizd.journal.redis_keys import Keys
 from quizd.session import records as rec
 from tests.support.cluster import ShardServers
+from tests.support.journals import all_records
 from tests.support.quizzes import quick_quiz
 from tests.support.recount import Recount
 from tests.support.redis_server import RedisServer
@@ -212,7 +213,7 @@ class ClusterGame:
     # -- proof ---------------------------------------------------------------------
 
     async def log(self) -> list[tuple[int, int, bytes]]:
-        """Return the session's log: term, index and batch of every entry."""
+        """Return what Redis has of the log: term, index and batch of every entry."""
         key = Keys("quizd").log(self.session_id)
         log = []
         for name, fields in await self._ask("XRANGE", key, "-", "+"):
@@ -220,26 +221,27 @@ class ClusterGame:
             log.append((int(term), int(index), fields[b"b"]))
         return log
 
+    async def terms(self) -> list[int]:
+        """Return the terms that anything was written under, in order."""
+        [spans] = await self._ask("HMGET", Keys("quizd").meta(self.session_id), "terms")
+        return [int(span.partition(b":")[0]) for span in spans.split()]
+
     async def records(self) -> list[rec.Record]:
-        """Return all records, by the journal's own reading."""
+        """Return all records, by the journal's own reading, and the store's before."""
         client: Redis = Redis.from_url(self.redis.url)
-        journal = RedisJournal(client, owner="test")
-        records: list[rec.Record] = []
-        async with client:
-            await journal.start()
-            async for _, batch in journal.read(self.session_id):
-                records.extend(rec.unpack(batch))
-            await journal.stop()
-        return records
+        data_dir = self.shards[0].data_dir
+        async with client, RedisJournal(client, owner="test") as journal:
+            return await all_records(journal, data_dir, self.session_id)
 
     async def hold(self) -> Recount:
         """Compare what players were told with the journal; return the recount."""
         log = await self.log()
-        assert [index for _, index, _ in log] == list(range(1, len(log) + 1))
+        hold_without_gap(log)
         terms = [term for term, _, _ in log]
         assert terms == sorted(terms), "an elder owner wrote"
         records = await self.records()
-        assert records == [r for _, _, batch in log for r in rec.unpack(batch)]
+        kept = [r for _, _, batch in log for r in rec.unpack(batch)]
+        assert records[-len(kept) :] == kept
         recount = Recount(played(records))
         for player in self.players:
             hold_player(player, recount)
@@ -267,6 +269,12 @@ class ClusterGame:
             "acknowledged": sum(len(p.acknowledged) for p in self.players),
         }
         return orjson.dumps(counts, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def hold_without_gap(log: Sequence[tuple[int, int, bytes]]) -> None:
+    """Hold a log to having every batch from its first one on."""
+    indices = [index for _, index, _ in log]
+    assert indices == list(range(indices[0], indices[0] + len(log)))
 
 
 def played(records: Sequence[rec.Record]) -> list[rec.Record]:

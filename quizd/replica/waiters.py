@@ -1,0 +1,95 @@
+"""Those who wait until a replica shows what they ask for, or were told of."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from quizd.session.state import State
+
+Look = Callable[[State], None]
+
+SURE_MS = 2_000
+"""An owner that has not said of somebody for so long that it is in, never will.
+
+Whoever comes here was told before that the joining is durable; so the records of it
+are late by no more than the link is slow.
+"""
+
+
+class Waiters:
+    """Looks, expected participants and an owner's replies; *limit* of each.
+
+    *replied* gets a reply as soon as the replica has what it tells of.
+    """
+
+    def __init__(
+        self, limit: int, replied: Callable[[Mapping[str, Any]], None]
+    ) -> None:
+        self._limit = limit
+        self._replied = replied
+        self._looks: deque[Look] = deque()
+        self._expected: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._nobody: set[int] = set()
+        self._replies: deque[Mapping[str, Any]] = deque()
+
+    def look(self, look: Look) -> None:
+        """Keep *look* until there is a state."""
+        if len(self._looks) < self._limit:
+            self._looks.append(look)
+
+    def expect(
+        self, participant: int, asked_ms: int, known: asyncio.Future[None]
+    ) -> None:
+        """End *known* when *participant* is in, or known not to be."""
+        if participant in self._nobody:
+            self._nobody.discard(participant)
+            known.set_result(None)
+        elif len(self._expected) < self._limit:
+            self._expected.append((participant, asked_ms, known))
+
+    def reply(self, body: Mapping[str, Any], index: int) -> bool:
+        """Keep a reply until its batch is there; tell whether any is not at *index*."""
+        self._replies.append(body)
+        return self.pass_on_replies(index)
+
+    def give_looks(self, look: Callable[[Look], None]) -> None:
+        """Give all who look to *look*."""
+        while self._looks:
+            look(self._looks.popleft())
+
+    def note_joins(self, known: int) -> None:
+        """Tell those who wait for one of the first *known* participants."""
+        if not self._expected:
+            return
+        for participant, _, future in self._expected:
+            if participant < known and not future.done():
+                future.set_result(None)
+        self._expected = [each for each in self._expected if not each[2].done()]
+
+    def note_all_known(self, said_ms: int) -> None:
+        """Tell of those who wait for long that they are nobody.
+
+        At *said_ms* the owner had no more records than there are here.
+        """
+        late = [each for each in self._expected if each[1] + SURE_MS <= said_ms]
+        self._nobody.clear()
+        for who, _, future in late:
+            if not future.done():
+                self._nobody.add(who)
+                future.set_result(None)
+        self._expected = [each for each in self._expected if not each[2].done()]
+
+    def pass_on_replies(self, index: int) -> bool:
+        """Pass on what tells of batches up to *index*; tell whether any is left."""
+        while self._replies and self._replies[0]["index"] <= index:
+            self._replied(self._replies.popleft())
+        return bool(self._replies)
+
+    def drop_looks(self) -> None:
+        """Show nothing: there will be no state."""
+        self._looks.clear()
+
+    def drop_replies(self) -> None:
+        """Forget replies about another history; who waits is answered anew."""
+        self._replies.clear()
