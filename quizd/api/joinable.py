@@ -7,12 +7,13 @@ made once for all who ask within a second, and pages are cut from it.
 import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
+from contextlib import suppress
 
 from quizd.clock import Clock
 from quizd.owner.sessions import Sessions
 from quizd.session.phases import Phase
 from quizd.session.picture import Joinable as Line
-from quizd.store.base import LIST_MAX, QuizSummary, Quizzes
+from quizd.store.base import LIST_MAX, QuizSummary, Quizzes, StoreUnavailable
 
 AGE_MAX_MS = 1_000
 
@@ -25,16 +26,14 @@ class Joinable:
         self._quizzes = quizzes
         self._clock = clock
         self._lines: Sequence[Line] = ()
+        self._waiting: list[Line] = []
         self._made_ms: int | None = None
         self._making: asyncio.Task[None] | None = None
 
     async def page(
         self, limit: int, cursor: str | None
     ) -> tuple[Sequence[Line], str | None]:
-        """Return up to *limit* lines by quiz id behind *cursor*, and the next cursor.
-
-        Raises ``StoreUnavailable``.
-        """
+        """Return up to *limit* lines by quiz id behind *cursor*; and the next one."""
         await self._refresh()
         start = bisect_right(self._lines, cursor or "", key=lambda line: line.quiz_id)
         lines = self._lines[start : start + limit]
@@ -56,7 +55,10 @@ class Joinable:
             making.exception()  # whoever asked has it; nobody may be left
 
     async def _make(self, now_ms: int) -> None:
-        lines = {line.quiz_id: line for line in await self._always_open()}
+        # Without the database the quizzes that it last had are as open as before.
+        with suppress(StoreUnavailable):
+            self._waiting = await self._always_open()
+        lines = {line.quiz_id: line for line in self._waiting}
         for line in await self._sessions.open_now():
             lines.pop(line.quiz_id, None)
             if line.joinable is not None:

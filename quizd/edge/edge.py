@@ -47,6 +47,7 @@ class Edge:
         self._regions = Regions(cluster.region, cluster.region_urls)
         self._hubs: dict[str, Hub] = {}
         self._server: asyncio.Server | None = None
+        self._port: Port | None = None
         timeouts = settings.timeouts
         self.wheel = Wheel(timeouts.ping_interval_s, timeouts.pong_timeout_s)
         self.connections = 0
@@ -90,7 +91,7 @@ class Edge:
             connections_max=limits.connections,
             elsewhere=self._regions.elsewhere,
         )
-        port = Port(
+        port = self._port = Port(
             missing=Arrivals(sessions, self._tokens, self._clock).missing,
             knows=gate.knows,
             admit=partial(_admit, gate),
@@ -150,14 +151,20 @@ class Edge:
     # -- leaving -----------------------------------------------------------------
 
     async def close(self, drain_s: float) -> None:
-        """Accept nobody more, ask everybody to come back later, then cut the rest."""
+        """Accept nobody more, answer what is asked, and ask everybody to come back.
+
+        After *drain_s*, in seconds, the rest is cut off.
+        """
         if self._server is not None:
             self._server.close()
         spread_ms = round(drain_s * 1000)
         for hub in self._hubs.values():
             hub.say_reconnect(lambda: random.randint(0, spread_ms), "restart")  # noqa: S311 - spreads load
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._empty.wait(), drain_s)
+            async with asyncio.timeout(drain_s):
+                if self._port is not None:
+                    await self._port.finish()
+                await self._empty.wait()
         for hub in self._hubs.values():
             hub.close_all(Close.GOING_AWAY)
         self.wheel.stop()

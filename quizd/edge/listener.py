@@ -46,6 +46,10 @@ HEAD_END = b"\r\n\r\n"
 WS_PATHS = (b"GET /ws?", b"GET /ws ", b"GET /ws/quiz?", b"GET /ws/quiz ")
 READ_BUFFER_BYTES = 2048
 ANSWER_WITHIN_S = 1.0
+FIRST_WORD_S = 1.0
+"""A request may be this far behind its connection when the port closes."""
+
+LOOK_S = 0.01
 
 BARE = b"GET / HTTP/1.1\r\n\r\n"
 """The head that picows is fed in place of one that has been read."""
@@ -85,6 +89,23 @@ class Port:
         """Tell whether there is no room for one more socket."""
         taken = self.sockets() + len(self.at_door) + len(self.http_state.connections)
         return taken >= self.sockets_max
+
+    async def finish(self) -> None:
+        """Wait until everything that was asked over HTTP is answered.
+
+        Who has connected and says nothing is given :data:`FIRST_WORD_S`.
+        """
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + FIRST_WORD_S
+        # Looked at only while leaving; an event would cost something at each request.
+        while self._is_asked() or (  # noqa: ASYNC110
+            self.at_door and loop.time() < until_s
+        ):
+            await asyncio.sleep(LOOK_S)
+
+    def _is_asked(self) -> bool:
+        open_now = cast("set[HttpConnection]", self.http_state.connections)
+        return any(each.busy() or each.is_arriving for each in open_now)
 
     def door(self) -> "Door":
         """Make the protocol of a new connection."""
@@ -241,6 +262,11 @@ class HttpConnection(DirectHttp):
         self._port = port
         self._arriving: asyncio.TimerHandle | None = None
         self._has_arrived = False
+
+    @property
+    def is_arriving(self) -> bool:
+        """Whether a request has begun to come in and is not all here."""
+        return self._arriving is not None
 
     def data_received(self, data: bytes) -> None:
         """Serve REST; give a request for a WebSocket back to the door."""

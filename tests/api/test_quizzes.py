@@ -9,6 +9,7 @@ import pytest
 
 from quizd.content import load
 from quizd.quizfile.json_format import dump
+from quizd.store.base import StoreUnavailable
 from tests.api.stage import API, AS_AUTHOR, AUTHOR, Stage, bearer, quiz
 
 QUIZZES = f"{API}/quizzes"
@@ -266,6 +267,21 @@ async def test_the_list_comes_in_parts(stage: Stage) -> None:
     assert first.json()["nextCursor"] == "quiz-1"
     assert await _joinable(stage, "&limit=2&cursor=quiz-1") == ["quiz-2", "quiz-3"]
     assert await _joinable(stage, "&limit=2&cursor=quiz-3") == []
+
+
+async def test_the_list_outlives_the_database(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it, quizzes that open by themselves stay, and new sessions come."""
+    await stage.store("always", open="always")
+    assert await _joinable(stage) == ["always"]
+
+    async def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable("gone")
+
+    await stage.open("words")
+    monkeypatch.setattr(stage.quizzes, "list", away)
+    assert await _joinable(stage) == ["always", "words"]
 
 
 async def test_the_list_is_made_once_a_second(stage: Stage) -> None:
