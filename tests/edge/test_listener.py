@@ -13,10 +13,11 @@ from uvicorn.server import ServerState
 
 from quizd._fast.entrance import Ask, feed
 from quizd.codes import Close
+from quizd.edge import listener
 from quizd.edge.admission import Admitted, Turned
 from quizd.edge.ceilings import retry_after_s
 from quizd.edge.edge import http_config
-from quizd.edge.listener import HEAD_MAX_BYTES, Door, Port, normalised
+from quizd.edge.listener import HEAD_MAX_BYTES, LOOK_S, Door, Port, normalised
 from tests.support import virtual_time
 from tests.support.frames import TEXT, Frame, close, split, text
 
@@ -452,6 +453,33 @@ async def test_connections_are_counted_once() -> None:
         assert (await one.head()).startswith(b"HTTP/1.1 101 ")
         assert (len(own.at_door), len(own.http_state.connections)) == (0, 0)
     assert not own.crowded()
+
+
+@pytest.mark.parametrize("begun", [b"", GET[:9], POST[:-1]])
+async def test_port_is_finished_when_all_is_answered(begun: bytes) -> None:
+    """Who has connected, and whoever has begun to ask, is waited for."""
+    own, request = port(), POST if POST.startswith(begun) and begun else GET
+    async with peer(own) as one:
+        one.send(begun)
+        while not own.at_door and not own.http_state.connections:
+            await asyncio.sleep(0)
+        finishing = asyncio.create_task(own.finish())
+        await asyncio.sleep(3 * LOOK_S)
+        assert not finishing.done()
+        one.send(request.removeprefix(begun))
+        assert (await one.answer())[0] == 200
+        await finishing
+
+
+async def test_port_waits_a_moment_for_the_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who connects and says nothing holds nobody up for long."""
+    monkeypatch.setattr(listener, "FIRST_WORD_S", 0.02)
+    own = port()
+    door_of(own)
+    await own.finish()
+    assert own.at_door
 
 
 @pytest.mark.parametrize("dripping", [False, True], ids=["whole", "byte-by-byte"])
