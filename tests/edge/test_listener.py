@@ -461,7 +461,7 @@ async def test_port_is_finished_when_all_is_answered(begun: bytes) -> None:
     own, request = port(), POST if POST.startswith(begun) and begun else GET
     async with peer(own) as one:
         one.send(begun)
-        while not own.at_door and not own.http_state.connections:
+        while not own.at_door and not own.http_state.connections:  # noqa: ASYNC110 - sockets
             await asyncio.sleep(0)
         finishing = asyncio.create_task(own.finish())
         await asyncio.sleep(3 * LOOK_S)
