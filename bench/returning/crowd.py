@@ -84,7 +84,8 @@ class Line(WSListener):
             take(self, message["payload"])
 
     def _welcome(self, payload: Data) -> None:
-        self.player.is_welcome(payload, self.crowd.loop.time())
+        now_s = self.crowd.loop.time()
+        self.player.is_welcome(payload, now_s, again=self.welcomed)
         self.welcomed = True
         self.say_again()
         question = payload.get("question")

@@ -55,12 +55,15 @@ class Player:
         if self.lost_s is None:
             self.lost_s = now_s
 
-    def is_welcome(self, payload: Data, now_s: float) -> None:
-        """Begin from the picture; it may not be an elder one."""
+    def is_welcome(self, payload: Data, now_s: float, *, again: bool = False) -> None:
+        """Begin from the picture, which may not be an elder one.
+
+        *again*: there was one on this line before, so it is not resumed.
+        """
         place = (payload["epoch"], payload["seq"])
         if place < self.place:
             self.fault(f"history went back from {self.place} to {place}")
-        if payload["resumed"] != (place == self.place):
+        if payload["resumed"] != (place == self.place and not again):
             self.fault(f"resumed is {payload['resumed']} at {place}")
         self.place = place
         self.welcomes += 1

@@ -54,9 +54,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What all players together have seen; *breaks_s* is how long each was away."""
+    """What all players together have seen."""
 
-    breaks_s: list[float]
     welcomes: int
     acknowledged: int
     said_again: int
@@ -66,10 +65,14 @@ class Seen:
 
 @dataclass(slots=True)
 class Found:
-    """The whole game: until a storm's last player was back, and the restart's time."""
+    """The whole game: the restart's time, and until a storm's last player was back.
+
+    *breaks_s* is how long players were away in the restart, each time.
+    """
 
     seen: Seen
     rolling_s: float
+    breaks_s: list[float]
     questions: int
     storms_s: list[float] = field(default_factory=list)
     used: Sequence[Used] = ()
@@ -157,6 +160,10 @@ class Stage:
         self.question()
         return took_s
 
+    def breaks_s(self) -> list[float]:
+        """Return how long players were away so far, each time."""
+        return [each for part in self.ask("played") for each in part["breaks_s"]]
+
     def seen(self) -> Seen:
         """Return what all have seen, once everybody has heard the end."""
         parts = self.ask("played")
@@ -170,7 +177,6 @@ class Stage:
         names = ("welcomes", "acknowledged", "said_again", "failures")
         counts = {name: sum(part[name] for part in parts) for name in names}
         return Seen(
-            breaks_s=[each for part in parts for each in part["breaks_s"]],
             violations=faults + check_standings("at the end", told),
             **counts,
         )
@@ -180,12 +186,14 @@ def play(plan: Plan) -> Found:
     """Play; :class:`TooSlow` where players don't come in, or back."""
     with playing(plan) as stage:
         rolling_s = stage.roll()
+        breaks_s = stage.breaks_s()
         storms_s = [stage.question(storm=True) for _ in range(plan.storms)]
         stage.host.command("end", "reveal")
         stage.wait("ended", plan.players)
         pids = {f"shard {n}": pid for n, pid in enumerate(stage.server.pids)}
         used = [Used(name, cpu_us(pid), rss_bytes(pid)) for name, pid in pids.items()]
-        return Found(stage.seen(), rolling_s, stage.questions, storms_s, used)
+        seen = stage.seen()
+        return Found(seen, rolling_s, breaks_s, stage.questions, storms_s, used)
 
 
 @contextmanager

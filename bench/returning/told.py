@@ -19,11 +19,11 @@ SHARES = {"p50": 0.5, "p99": 0.99, "max": 1.0}
 def outcome(plan: Plan, found: Found) -> Outcome:
     """Return what *plan* came to."""
     seen, processes = found.seen, use(found.used)
-    away = {name: share_of(seen.breaks_s, share) for name, share in SHARES.items()}
+    away = {name: share_of(found.breaks_s, share) for name, share in SHARES.items()}
     counts = {
         "acknowledged": seen.acknowledged,
         "welcomes": seen.welcomes,
-        "breaks": len(seen.breaks_s),
+        "breaks": len(found.breaks_s),
         "said_again": seen.said_again,
         "failed_handshakes": seen.failures,
         "questions": found.questions,
@@ -44,7 +44,12 @@ def outcome(plan: Plan, found: Found) -> Outcome:
         Figure("violations", seen.violations.count, "", CLEAN),
         Figure("all shards replaced in", found.rolling_s, "s"),
         *(
-            Figure(f"a player was away: {name}", value, "s", BACK if value else None)
+            Figure(
+                f"a player was away in that: {name}",
+                value,
+                "s",
+                BACK if value else None,
+            )
             for name, value in away.items()
         ),
         *(

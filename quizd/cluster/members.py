@@ -69,6 +69,18 @@ def _ignore(*_: object) -> None:
     """Do nothing about what happened."""
 
 
+def _always() -> bool:
+    return True
+
+
+def tell(callback: Callable[[*_Args], None], *args: *_Args) -> None:
+    """Call back; an exception is logged and ends there."""
+    try:
+        callback(*args)
+    except Exception:
+        log.exception("lease_callback_failed")
+
+
 @dataclass(frozen=True, slots=True)
 class Heed:
     """What to call, on the loop and at once; an exception is logged and ends there.
@@ -77,13 +89,15 @@ class Heed:
     *on_lost* is called when the deadline has passed. *on_regained* is called before
     `Members.holds` is true again, with whether our sessions are certainly still ours:
     where they may not be, their terms are to be compared with the journal's before
-    anything is answered from them. *on_evicted* is the end of this instance.
+    anything is answered from them. *on_evicted* is the end of this instance. Nothing
+    is renewed while *is_awake* denies that what the lease is for goes on.
     """
 
     on_change: Callable[[Changes], None] = _ignore
     on_lost: Callable[[], None] = _ignore
     on_regained: Callable[[bool], None] = _ignore
     on_evicted: Callable[[], None] = _ignore
+    is_awake: Callable[[], bool] = _always
 
 
 @dataclass(slots=True)
@@ -141,7 +155,7 @@ class Members:
         self._gone = ""
         self._answered = True
         self._turn = asyncio.Lock()
-        self._sent_s = _NEVER_S
+        self._sent_s = self._seen_s = _NEVER_S
         self._task: asyncio.Task[None] | None = None
 
     # -- life ------------------------------------------------------------------
@@ -183,6 +197,27 @@ class Members:
         """
         self.me = replace(self.me, leaving=True)
         await self._try()
+
+    async def refresh(self) -> None:
+        """Return when the view is settled and not older than this call.
+
+        All who wait share renewals. Raises `ClusterUnavailable` where Redis does not
+        answer, or nothing is settled within two leases.
+        """
+        try:
+            async with asyncio.timeout(2 * self._lease_ms / 1000):
+                await self._look_anew()
+                while not self.settled:
+                    await asyncio.sleep(self._renew_s)
+                    await self._look_anew()
+        except TimeoutError as error:
+            raise ClusterUnavailable("it is not certain who lives") from error
+
+    async def _look_anew(self) -> None:
+        asked_s = self._loop.time()
+        async with self._turn:
+            if self._seen_s < asked_s and not await self._renew():
+                raise ClusterUnavailable("Redis does not say who lives")
 
     # -- who lives -------------------------------------------------------------
 
@@ -243,39 +278,45 @@ class Members:
         while not self._gone:
             due_s = self._sent_s + self._renew_s * (1 if renewed else 0.2)
             await asyncio.sleep(due_s - self._loop.time())
+            while not self._heed.is_awake():  # noqa: ASYNC110 - it can't tell
+                await asyncio.sleep(self._renew_s / 5)
             renewed = await self._try()
 
     async def _try(self) -> bool:
         """Renew once; tell whether Redis has answered."""
         async with self._turn:
-            self._sent_s = sent_s = self._loop.time()
-            try:
-                async with asyncio.timeout(self._usable_s / 2):
-                    reply = await self._register.renew(self.me, self._standing.born_ms)
-            except REDIS_FAILURES as error:
-                self.failures += 1
-                if self._answered:
-                    log.warning("lease_not_renewed", error=repr(error))
-                self._answered = False
-                return False
-            self._answered = True
-            if not self._gone:
-                self._take(reply, sent_s)
-            return True
+            return await self._renew()
+
+    async def _renew(self) -> bool:
+        self._sent_s = sent_s = self._loop.time()
+        try:
+            async with asyncio.timeout(self._usable_s / 2):
+                reply = await self._register.renew(self.me, self._standing.born_ms)
+        except REDIS_FAILURES as error:
+            self.failures += 1
+            if self._answered:
+                log.warning("lease_not_renewed", error=repr(error))
+            self._answered = False
+            return False
+        self._answered = True
+        if not self._gone:
+            self._take(reply, sent_s)
+        self._seen_s = sent_s
+        return True
 
     def _take(self, reply: Reply, sent_s: float) -> None:
         """Let *reply* to the renewal that was sent at *sent_s* be what we know."""
         if reply.evicted:
             log.error("replaced_by_another_instance", owner=self.me.owner)
             self._end("replaced")
-            return self._tell(self._heed.on_evicted)
+            return tell(self._heed.on_evicted)
         self._expire()
         before, self._view = self._view, self._view.after(reply, self._lease_ms)
         self._note_standing(reply)
         self._extend(sent_s + self._usable_s)
         changes = self._view.since(before)
         if changes is not None:
-            self._tell(self._heed.on_change, changes)
+            tell(self._heed.on_change, changes)
         return None
 
     def _note_standing(self, reply: Reply) -> None:
@@ -291,7 +332,7 @@ class Members:
         lease, first = self._lease, self._lease.deadline_s == _NEVER_S
         if not lease.told and not first:
             log.info("lease_regained", certain=self._standing.certain)
-            self._tell(self._heed.on_regained, self._standing.certain)
+            tell(self._heed.on_regained, self._standing.certain)
         # From a lease that is held nobody takes, even if Redis lost its record.
         self._standing.certain = lease.told = True
         lease.deadline_s = deadline_s
@@ -317,7 +358,7 @@ class Members:
             self._lease.told = False
             self._lease.regained.clear()
             log.warning("lease_lost", owner=self.me.owner)
-            self._tell(self._heed.on_lost)
+            tell(self._heed.on_lost)
 
     def _end(self, why: str) -> None:
         """Never act again; whoever waits hears of it."""
@@ -327,9 +368,3 @@ class Members:
         if self._lease.timer is not None:
             self._lease.timer.cancel()
         self._lease.regained.set()
-
-    def _tell(self, callback: Callable[[*_Args], None], *args: *_Args) -> None:
-        try:
-            callback(*args)
-        except Exception:
-            log.exception("lease_callback_failed")

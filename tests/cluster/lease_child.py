@@ -13,12 +13,14 @@ import sys
 
 from redis.asyncio import Redis
 
-from quizd.cluster.members import Heed, Member, Members
+from quizd.cluster.base import Member
+from quizd.cluster.lease import LeaseThread
+from quizd.cluster.members import Heed
 
 
 def say(*words: object) -> None:
-    """Write a line."""
-    print(">", *words, flush=True)
+    """Write a line at once: the lease's thread logs beside."""
+    os.write(1, " ".join((">", *map(str, words), "\n")).encode())
 
 
 async def main(
@@ -31,18 +33,19 @@ async def main(
         on_regained=lambda certain: say("regained", certain),
         on_evicted=lambda: say("evicted"),
     )
-    async with Redis.from_url(url) as client:
-        members = Members(client, me, lease_ms=lease_ms, renew_ms=renew_ms, heed=heed)
+    lease = LeaseThread(
+        Redis.from_url(url), me, lease_ms=lease_ms, renew_ms=renew_ms, heed=heed
+    )
 
-        def stop() -> None:
-            os.read(0, 1024)
-            os.kill(os.getpid(), signal.SIGSTOP)
-            say("woke up", members.holds())
+    def stop() -> None:
+        os.read(0, 1024)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        say("woke up", lease.holds())
 
-        await members.start()
-        asyncio.get_running_loop().add_reader(0, stop)
-        say("started", members.holds())
-        await asyncio.Event().wait()
+    await lease.start()
+    asyncio.get_running_loop().add_reader(0, stop)
+    say("started", lease.holds())
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

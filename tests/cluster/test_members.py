@@ -5,6 +5,7 @@ Redis is a stand-in here; ``test_members_live.py`` has the real one.
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -461,3 +462,68 @@ async def test_a_callback_that_fails_costs_no_lease(stage: Stage) -> None:
 def test_a_view_is_not_settled_by_itself() -> None:
     """What a new member knows at first is nothing to take sessions over by."""
     assert View() == View((), settled=False)
+
+
+# -- looking anew --------------------------------------------------------------------
+
+
+@staged
+async def test_a_refreshed_view_is_not_older_than_the_call(stage: Stage) -> None:
+    """Who has just joined is in it, and all who ask at once share the renewals."""
+    await asyncio.sleep(0.1)
+    stage.redis.others = {"b": OTHER}
+    sent = len(stage.redis.sent_s)
+    assert [m.shard for m in stage.members.live()] == ["a"]
+    await asyncio.gather(*(stage.members.refresh() for _ in range(50)))
+    assert [m.shard for m in stage.members.live()] == ["a", "b"]
+    assert len(stage.redis.sent_s) - sent <= 2
+
+
+@staged
+async def test_a_refreshed_view_is_settled(stage: Stage) -> None:
+    """Where a cluster begins, the others have the time to come."""
+    stage.redis.watched_ms = 0
+    await asyncio.sleep(RENEW_S + 0.1)
+    refreshing = asyncio.create_task(stage.members.refresh())
+    await asyncio.sleep(RENEW_S)
+    stage.redis.others = {"b": OTHER}
+    await asyncio.sleep(RENEW_S)
+    assert not refreshing.done()
+    stage.redis.watched_ms = 1500
+    await refreshing
+    assert stage.members.settled
+    assert [m.shard for m in stage.members.live()] == ["a", "b"]
+
+
+@pytest.mark.parametrize("how", ["refuse", "hang", "unsettled"])
+def test_a_view_that_cannot_be_refreshed_is_no_view(how: str) -> None:
+    """Nothing new is given to anybody while it is not certain who lives."""
+
+    @staged
+    async def play(stage: Stage) -> None:
+        if how == "unsettled":
+            stage.redis.watched_ms = 0
+            await asyncio.sleep(RENEW_S + 0.1)
+        else:
+            stage.redis.behave = how
+            await asyncio.sleep(0.1)
+        began_s = now_s()
+        with pytest.raises(ClusterUnavailable):
+            await stage.members.refresh()
+        assert now_s() - began_s <= 2 * LEASE_S + 0.1
+
+    play()
+
+
+@staged
+async def test_nothing_is_renewed_for_who_is_not_awake(stage: Stage) -> None:
+    """The lease ends as if the process were dead, and comes back when it wakes up."""
+    awake = False
+    stage.members._heed = replace(stage.members._heed, is_awake=lambda: awake)
+    sent = len(stage.redis.sent_s)
+    await asyncio.sleep(2 * LEASE_S)
+    assert len(stage.redis.sent_s) == sent
+    assert stage.diary == ["lost"]
+    awake = True
+    await stage.members.held()
+    assert stage.diary == ["lost", "regained True"]
