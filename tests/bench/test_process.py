@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 import pytest
 
@@ -62,11 +63,12 @@ def test_memory_grows_by_what_is_touched() -> None:
     """Pages that were written are resident, and they are ours alone."""
     pid = os.getpid()
     rss, pss = rss_bytes(pid), pss_bytes(pid)
-    touched = bytearray(os.urandom(MIB)) * 16
+    touched = mmap(-1, 16 * MIB, MAP_PRIVATE | MAP_ANONYMOUS)
+    touched.write(bytes(os.urandom(MIB)) * 16)
     assert rss_bytes(pid) - rss >= 15 * MIB
     assert pss_bytes(pid) - pss >= 15 * MIB
     assert pss_bytes(pid) <= rss_bytes(pid) + MIB
-    del touched
+    touched.close()
 
 
 def test_a_process_that_is_gone_is_an_error() -> None:

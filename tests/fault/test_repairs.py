@@ -207,6 +207,6 @@ async def test_a_journal_without_the_session_is_asked_again() -> None:
 
         cluster.journal.entry = entry_or_unknown  # type: ignore[method-assign,assignment]
         follower.suspect()
-        await pass_ms(100)
+        await pass_ms(1_500)
         assert asked == 2
         assert other.all_lines[session_id].closed == []

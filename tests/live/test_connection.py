@@ -116,7 +116,9 @@ async def test_welcome_is_the_whole_picture(server: Server) -> None:
             "epoch": 1,
             "seq": 0,
             "resumed": False,
+            "title": "Live",
             "phase": "lobby",
+            "locked": False,
             "participants": 2,
             "you": {
                 "participantId": ticket["participantId"],
