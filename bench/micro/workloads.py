@@ -6,6 +6,7 @@ are. What the core calls from C is done by a loop in C; what it offers to Python
 called from Python, the call included.
 """
 
+import atexit
 import random
 from array import array
 from collections.abc import Callable
@@ -106,8 +107,10 @@ def answered(board: Board) -> Sheet:
 
 @cache
 def wires() -> Wires:
-    """Return the wires that all share."""
-    return Wires(WIRES)
+    """Return the wires that all share, to the end of the process."""
+    shared = Wires(WIRES)
+    atexit.register(shared.close)
+    return shared
 
 
 def draws(count: int) -> "array[int]":
