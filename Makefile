@@ -17,7 +17,7 @@ CHECKED := quizd tests bench examples
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint format bench bench-check bench-50k test-faults \
+.PHONY: help setup run test lint format bench bench-check bench-50k bench-100k test-faults \
 	binary clean preflight
 
 help: ## list what can be made
@@ -54,6 +54,10 @@ bench-check: setup ## compare instruction counts with the recorded ones
 bench-50k: setup ## measure 50,000 players in one quiz
 	$(call need,bench/players_50k.py)
 	$(BIN)/python -m bench.players_50k $(ARGS)
+
+bench-100k: setup ## measure 100,000 players in one quiz, on 6 shards
+	$(call need,bench/players_50k.py)
+	$(BIN)/python -m bench.players_50k --players 100000 --shards 6 --rounds 3 $(ARGS)
 
 test-faults: setup ## kill, stop and cut off parts during play, long
 	@tests/needs/debian.sh
