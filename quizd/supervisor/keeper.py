@@ -137,8 +137,8 @@ class Keeper:
     def is_ready(self) -> None:
         """Note that the shard serves."""
         if self.state is State.STARTING:
+            self._become(State.READY)  # first: who reads the line may connect
             log.info("shard_ready", shard=self.index)
-            self._become(State.READY)
 
     def is_stopping(self) -> None:
         """Note that the shard leaves, whoever told it to."""
