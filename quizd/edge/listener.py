@@ -252,6 +252,16 @@ class Door(asyncio.Protocol):
         protocol.connection_made(seen)
         transport.set_protocol(protocol)
         feed(protocol, head)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Keep nothing of the request: uvloop keeps the door as long as the transport.
+
+        (``set_protocol`` with a buffered protocol leaves ``data_received`` of the one
+        before in its place.)
+        """
+        self._head, self._ask = b"", None
+        del self._stand, self._transport
 
 
 class HttpConnection(DirectHttp):

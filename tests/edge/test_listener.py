@@ -1,6 +1,7 @@
 """The port: heads in any pieces, who serves what, and who is not waited for."""
 
 import asyncio
+import gc
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+import uvloop
 from picows import WSFrame, WSListener, WSTransport
 from uvicorn.server import ServerState
 
@@ -343,6 +345,34 @@ async def test_upgrade_in_any_pieces(dripping: bool) -> None:
         while len(split(received)[0]) < 2:
             received += await one.reader.read(100)
         assert split(received)[0] == [Frame(TEXT, b"first"), Frame(TEXT, b"second")]
+
+
+def asks() -> int:
+    """Return how many requests for a WebSocket are in memory."""
+    return sum(type(each) is Ask for each in gc.get_objects())
+
+
+def test_nothing_of_the_request_is_kept() -> None:
+    """A connection that is up takes no memory for what it was asked with.
+
+    On uvloop, whose transports keep more of their past than asyncio's.
+    """
+    gc.collect()
+    before, seen = asks(), 0
+
+    def admit(_: object) -> Admitted:
+        nonlocal seen
+        seen = asks()
+        return cast("Admitted", None)
+
+    async def come() -> None:
+        async with peer(port(admit=admit)) as one:
+            one.send(UPGRADE + text("hello"))
+            assert (await one.head()).startswith(b"HTTP/1.1 101 ")
+            assert (await one.frame()).payload == b"hello"
+            assert (seen, asks()) == (before + 1, before)
+
+    uvloop.run(come())
 
 
 @pytest.mark.parametrize("dripping", [False, True], ids=["whole", "byte-by-byte"])
