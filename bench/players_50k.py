@@ -8,9 +8,10 @@ all scores.
 In a second session everybody only listens, and as many bare send() loops as shards have
 as many sockets, with receivers of the same kind. In turn quizd shows a question and the
 loops send as many bytes side by side; quizd closes it, with everybody's own rank, and
-the loops send frames of the same mean size. "Command to last player" counts from the
-host's message; the loops' time from the first loop's first send. Boards go out once in
-ten seconds at most: they are fan-outs as well.
+the loops send frames of the same mean size. The loops share a port, as the shards do,
+and all clients wait for their turn on the cores (bench.cores). "Command to last player"
+counts from the host's message; the loops' time from the first loop's first send. Boards
+go out once in ten seconds at most: they are fan-outs as well.
 
 Results go to bench/results/50k.json and 50k.md; the exit status is 1 where a player saw
 anything wrong. One process may have 20,000 open files here: 100,000 players need
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--players", type=natural, default=50_000)
     made.add_argument("--shards", type=natural, default=4)
     made.add_argument("--clients", type=natural, help="client processes: as shards")
-    made.add_argument("--rounds", type=natural, default=5, help="questions to count")
+    made.add_argument("--rounds", type=natural, default=7, help="questions to count")
     made.add_argument(
         "--answers-s",
         type=float,

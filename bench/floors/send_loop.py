@@ -121,10 +121,17 @@ class SendLoop:
 
 
 async def serve(port: int) -> None:
-    """Serve on *port* of loopback, 0 for a free one, until the end of input."""
+    """Serve on *port* of loopback, 0 for a free one, until the end of input.
+
+    Others may serve on it as well: the kernel then spreads who connects.
+    """
     loop, floor = asyncio.get_running_loop(), SendLoop()
     server = await loop.create_server(
-        lambda: Socket(floor.sockets), "127.0.0.1", port, backlog=control.BACKLOG
+        lambda: Socket(floor.sockets),
+        "127.0.0.1",
+        port,
+        backlog=control.BACKLOG,
+        reuse_port=True,
     )
     control.prepare_process()
     commands = control.stat_commands(lambda: len(floor.sockets))

@@ -17,7 +17,7 @@ from bench.load.driver import JOIN_LINES, name_of
 from bench.load.figures import Spread
 from bench.load.fleet import Fleet, Violations, shares
 from bench.load.orders import Part, Words
-from bench.load.process import Timeline
+from bench.load.process import cpu_us
 from bench.load.raw import Lines, Listeners, connect
 from bench.load.tickets import join_requests
 from bench.scenarios.arena import MARKER, TEXT
@@ -59,17 +59,18 @@ class Audience:
         """Have the host go on from *phase*; wait until all have what that causes."""
         fleet, count = self.listeners.fleet, self.listeners.lines.count
         self.listeners.expect(1)
-        before = fleet.counters()
-        with Timeline(self.server.pids) as timeline:
-            said_ns = time.monotonic_ns()
-            self.host.say("host_next", expect={"phase": phase})
-            self.listeners.wait()
-        after = fleet.counters()
+        before, before_us = fleet.counters(), self._cpu_us()
+        said_ns = time.monotonic_ns()
+        self.host.say("host_next", expect={"phase": phase})
+        self.listeners.wait()
+        after, used_us = fleet.counters(), self._cpu_us() - before_us
         spread: Spread = self.listeners.spread(0, said_ns)
-        used_us = timeline.between_us(said_ns, spread.last_ns)
         came = after["bytes_in"] - before["bytes_in"]
         frames = after["frames_in"] - before["frames_in"]
         return Reach(spread, used_us / count, came / frames - FRAME_HEADER_BYTES)
+
+    def _cpu_us(self) -> float:
+        return sum(map(cpu_us, self.server.pids))
 
 
 @contextmanager

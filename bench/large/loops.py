@@ -1,4 +1,9 @@
-"""The floor: loops in C side by side, each a process with its part of the sockets."""
+"""The floor: loops in C side by side, each a process with its part of the sockets.
+
+They share a port, as shards do, so that the sockets of each client process are spread
+over all of them. Were there one client for each loop, a loop would wake nobody but its
+own client, and mostly find it awake: the receivers would cost half of what they do.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -6,6 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from bench import cores
 from bench.floors.child import Child
 from bench.load.figures import Spread
 from bench.load.fleet import Fleet, Violations, shares
@@ -35,7 +41,7 @@ class Reach:
 
 
 class SendLoops:
-    """So many *loops*, and one client process for each; use it with ``with``."""
+    """So many *loops*, and as many client processes; use it with ``with``."""
 
     def __init__(self, players: int, loops: int, *, progress: bool) -> None:
         self._players = players
@@ -48,9 +54,11 @@ class SendLoops:
         """Start them and connect everybody."""
         with ExitStack() as stack:
             stack.enter_context(self._fleet)
+            cores.wait_their_turn(self._fleet.pids)
             for _ in range(self._fleet.processes):
-                child = stack.enter_context(Child.module("bench.floors.send_loop"))
-                self._children.append(child)
+                port = str(self._children[0].port if self._children else 0)
+                child = Child.module("bench.floors.send_loop", "--port", port)
+                self._children.append(stack.enter_context(child))
             self._listeners = self._connected()
             self._stack = stack.pop_all()
         return self
@@ -65,15 +73,19 @@ class SendLoops:
         self._stack.close()
 
     def _connected(self) -> Listeners:
-        parts = shares(self._players, len(self._children))
-        orders = []
-        for child, part in zip(self._children, parts, strict=True):
-            address = Address("127.0.0.1", child.port)
-            heads = [handshake(address)] * len(part)
-            orders.append((address, heads, Words(marker=MARKER), Part(part.start)))
+        address = Address("127.0.0.1", self._children[0].port)
+        orders = [
+            (
+                address,
+                [handshake(address)] * len(part),
+                Words(marker=MARKER),
+                Part(part.start),
+            )
+            for part in shares(self._players, self._fleet.processes)
+        ]
         self._fleet.call_each("listen", orders)
         lines = Lines(
-            orders[0][0],
+            address,
             self._players,
             processes=self._fleet.processes,
             timeout_s=TIMEOUT_S,

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from bench import cores
 from bench.floors.redis_server import RedisServer
 from bench.large.audience import Pairs, audience, in_turn
 from bench.large.loops import Reach, SendLoops
@@ -163,6 +164,7 @@ def play(plan: Plan) -> Played:
     with ExitStack() as stack:
         server, processes = stack.enter_context(serving(plan))
         fleet = stack.enter_context(Fleet(plan.clients, progress=plan.progress))
+        cores.wait_their_turn(fleet.pids)
         with checked(plan, server, fleet) as stage:
             game = stage.game.play(stage.lead)
         used = [
