@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 import orjson
 from starlette.requests import Request
 
-from quizd.api.access import REPLY_TIMEOUT_S, bearer, is_in
+from quizd.api.access import REPLY_TIMEOUT_S, is_in
 from quizd.api.body import idempotency_key
 from quizd.api.entering import Entrance, newcomer, ticket
 from quizd.api.gate import complete
@@ -33,6 +33,7 @@ from quizd.session.state import State
 
 PATH = re.compile(rb"/api/v1/quizzes/([A-Za-z0-9_-]{1,64})/join")
 ROUTE = "join"
+KEY = b"idempotency-key"
 OK = 200
 
 log = get_logger(__name__)
@@ -96,11 +97,11 @@ class Joining:
 
     def begin(self, name_chars: int) -> bool:
         """Ask the session; False where the request is not in order, or not plain."""
-        request = self._request
-        if bearer(request):
+        sent = {name for name, _ in self._exchange.scope["headers"]}
+        if b"authorization" in sent:
             return False
         try:
-            key = idempotency_key(request)
+            key = idempotency_key(self._request) if KEY in sent else ""
             body = orjson.loads(self._exchange.body)
             name = clean_name(body.get(FIELD), name_chars)
         except (AttributeError, ValueError, Refused):

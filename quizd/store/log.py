@@ -16,7 +16,7 @@ the database.
 
 import hmac
 import struct
-from dataclasses import replace
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from quizd.session import records as rec
@@ -35,15 +35,19 @@ def log_form(batch: bytes) -> bytes:
 
     Raises :class:`quizd.session.records.BadRecord` where it can't be read.
     """
-    records = list(rec.unpack(batch))
+    return log_form_of(batch, list(rec.unpack(batch)))
+
+
+def log_form_of(batch: bytes, records: Sequence[rec.Record]) -> bytes:
+    """Return the same of a *batch* whose *records* are known."""
     if not any(isinstance(record, rec.ParticipantAdded) for record in records):
         return batch
-    return rec.pack(_nameless(record) for record in records)
+    return rec.pack(map(_nameless, records))
 
 
 def _nameless(record: rec.Record) -> rec.Record:
     if isinstance(record, rec.ParticipantAdded):
-        return replace(record, name="", key="")
+        return rec.ParticipantAdded(record.at_ms, record.participant_id, "", "")
     return record
 
 

@@ -123,11 +123,12 @@ CHANGED = {
 class Translation:
     """One batch of one session as rows, and the context behind it.
 
-    ``at_ms`` is the instant of its latest record.
+    ``records`` are those of the batch, ``at_ms`` is the instant of the latest.
     """
 
     def __init__(self, session_id: str, context: Context) -> None:
         self.session_id = session_id
+        self.records: list[rec.Record] = []
         self.rows = Rows()
         self.at_ms = 0
         self._context = context
@@ -141,7 +142,8 @@ class Translation:
         return replace(self._context, participants=self._participants)
 
     def add(self, record: rec.Record) -> None:
-        """Add the rows of *record*; kinds that have none are passed over."""
+        """Add *record*, and its rows; kinds that have none are passed over."""
+        self.records.append(record)
         self.at_ms = max(self.at_ms, record.at_ms)
         known = ROWS_OF.get(type(record))
         if known is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain as join
 
-from quizd.store.log import START, log_form, next_head, sealed
+from quizd.store.log import START, log_form_of, next_head, sealed
 from quizd.store.write_behind.rows import (
     UNKNOWN,
     UNREADABLE,
@@ -70,7 +70,7 @@ class Unit:
         """Add the batch that comes after *cursor*; return the cursor behind it."""
         translation, error = _read(session_id, batch, cursor.context)
         context = translation.context
-        log = sealed(batch) if error else _log_form(batch, translation)
+        log = sealed(batch) if error else log_form_of(batch, translation.records)
         item = Item(
             session_id=session_id,
             index=index,
@@ -109,11 +109,6 @@ def _read(session_id: str, batch: bytes, context: Context) -> tuple[Translation,
     except UNREADABLE as error:
         unknown = replace(context, participants=UNKNOWN)
         return Translation(session_id, unknown), f"{type(error).__name__}: {error}"
-
-
-def _log_form(batch: bytes, translation: Translation) -> bytes:
-    """Return what is stored of *batch*, which is all of it where nobody joins."""
-    return log_form(batch) if translation.rows.participants else batch
 
 
 def everything(items: Iterable[Item], kind: str) -> list[tuple[object, ...]]:
