@@ -11,7 +11,8 @@ BIN := $(VENV)/bin
 # Some linters start others by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 CORE := $(wildcard quizd/_fast/*.p[yx][xd] bench/*/*.p[yx][xd])
-# Tests wait more than they compute; what one file needs is started once.
+# Tests wait more than they compute; what one file needs is started once. Files in their
+# order: those with few tests are the long ones, and would all be left for the end.
 JOBS := 2
 CHECKED := quizd tests bench examples
 
@@ -31,7 +32,7 @@ run: setup ## play: quizd demo on http://127.0.0.1:8080 (ARGS="--bots 20")
 
 test: setup ## run the whole test suite (ARGS="tests/test_config.py -x")
 	@tests/needs/debian.sh
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## check style, types and the direction of imports
 	$(BIN)/ruff check $(CHECKED) setup.py

@@ -213,6 +213,11 @@ class Hub:
         known = participant < len(self._wire_of)
         return self._wire_of[participant] if known else None
 
+    @property
+    def _is_watched(self) -> bool:
+        """Whether anybody is here; who comes later has all of it in the picture."""
+        return bool(self._players or self._hosts)
+
     def _everybody(self) -> list[Connection]:
         return self._players + self._hosts
 
@@ -280,19 +285,22 @@ class Hub:
         send_results(self._wire_of, effect.participants, question, sheet, board)
 
     def _welcome(self, effect: fx.WelcomeParticipant) -> None:
-        self._joined.append(effect.participant)
-        self._crowd.touch()
+        if self._is_watched:
+            self._joined.append(effect.participant)
+            self._crowd.touch()
 
     def _remove(self, effect: fx.RemoveParticipant) -> None:
-        self._left += 1
-        self._crowd.touch()
+        if self._is_watched:
+            self._left += 1
+            self._crowd.touch()
         wire = self._wire(effect.participant)
         if wire is not None:
             wire.send(frame(encode.removed(banned=effect.banned)))
             wire.close(Close.REMOVED, "removed by the host")
 
     def _refresh_board(self, _: fx.RefreshBoard) -> None:
-        self._board.touch()
+        if self._is_watched:
+            self._board.touch()
 
     def _refresh_host(self, _: fx.RefreshHost) -> None:
         self._touch_hosts()

@@ -213,6 +213,20 @@ async def test_removal_is_said_and_ends_the_line(ban: bool, reason: str) -> None
     assert (crowd["participants"], crowd["left"]) == (2, 1)
 
 
+async def test_nothing_is_made_for_nobody() -> None:
+    """Who joined before anybody was here is in the picture, and in no later message."""
+    one = stage(2)
+    one.does(ev.ParticipantJoined("early", "Early", ""))
+    await asyncio.sleep(0.01)
+    host = Caller.host(one.hub)
+    assert "participants_changed" not in host.kinds()
+    one.does(ev.ParticipantJoined("late", "Late", ""))
+    await asyncio.sleep(0.01)
+    crowd = only("participants_changed", host.got())
+    assert crowd["participants"] == 4
+    assert [each["participantName"] for each in crowd["joined"]] == ["Late"]
+
+
 async def test_close_all_closes_hosts_too() -> None:
     """With the code that is asked for."""
     one = stage(2)
