@@ -46,7 +46,8 @@ class Hub:
         self._fan_out = FanOut(lambda: self.close_all(Close.TRY_AGAIN_LATER))
         self._fan_out_ms = 0.0
         self._last_board: list[fx.Standing] = []
-        self._pictures = Pictures(settings.leaderboard.size)
+        boards = settings.leaderboard
+        self._pictures = Pictures(boards.size, boards.final_size)
         self._joined: deque[int] = deque(maxlen=settings.participants.joined_names)
         self._left = 0
         self._board = self._merged(

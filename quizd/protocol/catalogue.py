@@ -248,7 +248,8 @@ SERVER_MESSAGES = (
         "The whole picture as of epoch and seq; the next broadcast is seq + 1. "
         "resumed: nothing was missed since the after that was asked for. question is "
         "the open one; reveal is what was closed last, until the next one, with you "
-        "for players; startsAt is there while starting. locked: nobody can join.",
+        "for players; startsAt is there while starting. locked: nobody can join. After "
+        "the end, leaderboard is the final one.",
         {
             "sessionId": ID,
             "quizId": ID,

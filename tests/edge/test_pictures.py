@@ -41,7 +41,7 @@ def alone(state: State, index: int | None, now_ms: int) -> dict[str, Any]:
 def test_shared_picture_is_what_everybody_would_get_alone() -> None:
     """In every phase, for players and for hosts, at whatever time they come."""
     live = session(3)
-    pictures, state = Pictures(BOARD), live.state
+    pictures, state = Pictures(BOARD, BOARD), live.state
     steps: list[rec.Record | None] = [
         None,
         rec.CountdownStarted(1_000, 6_000),
@@ -62,7 +62,7 @@ def test_shared_picture_is_what_everybody_would_get_alone() -> None:
 
 def test_resumed_is_each_readers_own() -> None:
     """It is not kept with what all share."""
-    pictures, state = Pictures(BOARD), session(2).state
+    pictures, state = Pictures(BOARD, BOARD), session(2).state
     for resumed in (True, False, True):
         assert payload(pictures, state, 0, 5, resumed=resumed)["resumed"] is resumed
 
@@ -70,7 +70,7 @@ def test_resumed_is_each_readers_own() -> None:
 def test_picture_follows_the_state() -> None:
     """A record later, it is another one; and so it is for another state."""
     live = session(2)
-    pictures = Pictures(BOARD)
+    pictures = Pictures(BOARD, BOARD)
     assert payload(pictures, live.state, 0, 5)["participants"] == 2
     live.apply(rec.ParticipantAdded(0, "p2", "Player 2", ""))
     assert payload(pictures, live.state, 0, 5)["participants"] == 3
@@ -84,8 +84,19 @@ def test_names_are_escaped() -> None:
     """What a player is called ends no string."""
     live = session(0)
     live.apply(rec.ParticipantAdded(0, 'p"0', 'Ann "\\" Ünal\u2028', ""))
-    you = payload(Pictures(BOARD), live.state, 0, 5)["you"]
+    you = payload(Pictures(BOARD, BOARD), live.state, 0, 5)["you"]
     assert (you["participantId"], you["participantName"]) == (
         'p"0',
         'Ann "\\" Ünal\u2028',
     )
+
+
+def test_after_the_end_it_has_the_final_board() -> None:
+    """Who comes back only then sees as much of it as the others have seen."""
+    live = session(5)
+    pictures, state = Pictures(2, 4), live.state
+    live.apply(rec.QuestionOpened(6_000, 0, 6_300, 66_300))
+    assert len(payload(pictures, state, 0, 7_000)["leaderboard"]) == 2
+    live.apply(rec.QuestionClosed(10_000, 0, "host"))
+    live.apply(rec.SessionEnded(11_000, "host"))
+    assert len(payload(pictures, state, 0, 12_000)["leaderboard"]) == 4
