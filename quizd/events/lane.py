@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
 
+from quizd.clock import Turns
 from quizd.codes import Refused
 from quizd.events import frame
 from quizd.events.frame import Event, Span
@@ -26,7 +27,6 @@ Scores = list[tuple[str, int]]
 UNSURE = -1
 """The number of a doubt before the first one: nothing is known yet."""
 
-TURN_S = 0.001
 LARGE_BYTES = 64 * 1024
 """A batch that is translated in a thread: it could take longer than a turn."""
 
@@ -95,7 +95,7 @@ class Lane:
         self._board: list[Row] = []
         self._at_ms = state.opened_ms
         self._loop = asyncio.get_running_loop()
-        self._turn_s = 0.0
+        self._turns = Turns()
         self.heard = 0
         self.told = 0
         self.sure = UNSURE
@@ -117,7 +117,6 @@ class Lane:
         Raises what the journal raises, and `Lost`.
         """
         what = Told()
-        self._turn_s = self._loop.time()
         while batches and what.size_bytes < limit_bytes:
             index, batch = batches[0]
             if batch is not None and index == self.told + 1:
@@ -139,7 +138,7 @@ class Lane:
         span = self._span(what.first, what.through)
         for event in frame.told(span, what, self._subject.quiz, options.streams):
             parcel.events.append(event)
-            await self._turn()
+            await self._turns.give()
         try:
             await self._add_scores(parcel, what)
             await self._add_board(parcel)
@@ -179,17 +178,11 @@ class Lane:
         except rec.BadRecord:
             self._miss(what, index)
         self.told = index
-        await self._turn()
+        await self._turns.give()
 
     def _miss(self, what: Told, through: int) -> None:
         what.miss(self.told + 1, through)
         self.told = through
-
-    async def _turn(self) -> None:
-        """Let others have their turn where this one has been long."""
-        if self._loop.time() - self._turn_s > TURN_S:
-            await asyncio.sleep(0)
-            self._turn_s = self._loop.time()
 
     # -- from the state ------------------------------------------------------------
 
@@ -221,7 +214,7 @@ class Lane:
             for event in frame.scores(self._span(what.first, through), rows, number):
                 parcel.events.append(event)
                 number += 1
-                await self._turn()
+                await self._turns.give()
         return number
 
     async def _add_board(self, parcel: Parcel) -> None:

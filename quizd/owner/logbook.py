@@ -7,9 +7,10 @@ to read grows with the answers, not with the batches that they came in.
 
 from dataclasses import dataclass
 
+from quizd.clock import Turns
 from quizd.journal.base import NO_HASH, Journal, Trimmed, chain
 from quizd.session import records as rec
-from quizd.session.compact import compact
+from quizd.session.compact import Compactor
 from quizd.session.live import LiveSession
 
 
@@ -64,11 +65,12 @@ async def save_snapshot(
     if start is None:
         snapshot = await journal.load_snapshot(session_id)
         start = snapshot.index if snapshot is not None else 0
-    index, batches = start, []
+    index, compactor, turns = start, Compactor(), Turns()
     async for number, batch in journal.read(session_id, start):
-        batches.append(batch)
+        compactor.add(batch)
         index = number
-    if batches:
-        parts = {f"{start:010}": compact(batches)}
+        await turns.give()
+    if index > start:
+        parts = {f"{start:010}": compactor.end()}
         await journal.save_snapshot(session_id, term, index, parts)
     return index

@@ -224,18 +224,27 @@ def pack(records: Iterable[Record]) -> bytes:
 
 def unpack(batch: bytes) -> Iterator[Record]:
     """Yield the records of *batch*; raise :class:`BadRecord` where it is not one."""
+    for kind, start, stop in spans(batch):
+        yield KINDS[kind].from_body(batch[start + HEADER.size : stop])
+
+
+def spans(batch: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield kind, start and end of each record of *batch*, its header included.
+
+    Bodies are not looked at. Raises :class:`BadRecord` where it is not a batch.
+    """
     at = 0
     while at < len(batch):
         if len(batch) - at < HEADER.size:
             msg = f"header cut short at byte {at}"
             raise BadRecord(msg)
         version, kind, size = HEADER.unpack_from(batch, at)
-        at += HEADER.size
+        start, at = at, at + HEADER.size
         if not OLDEST_VERSION <= version <= VERSION or kind not in KINDS:
             msg = f"record of version {version} and kind {kind} at byte {at}"
             raise BadRecord(msg)
         if len(batch) - at < size:
             msg = f"body cut short at byte {at}"
             raise BadRecord(msg)
-        yield KINDS[kind].from_body(batch[at : at + size])
         at += size
+        yield kind, start, at

@@ -10,7 +10,6 @@ heads and all. Against that the last head of each session also goes to the log e
 (``session log closed``), which leave the machine another way.
 """
 
-import asyncio
 import hmac
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -22,6 +21,7 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from quizd._fast import rows as fast
+from quizd.clock import Turns
 from quizd.session import records as rec
 from quizd.session.live import LiveSession
 from quizd.store.log import START, next_head
@@ -33,7 +33,7 @@ from quizd.store.tables import (
     session_log,
 )
 from quizd.store.transaction import named_failures, transaction
-from quizd.store.write_behind.results import TURN_S, replay
+from quizd.store.write_behind.results import replay
 from quizd.store.write_behind.rows import UNREADABLE
 
 SUM_BYTES = 32
@@ -128,16 +128,13 @@ class Audit:
 
     async def _stream(self, query: Select[Any]) -> AsyncIterator[Row[Any]]:
         """Yield the rows of *query*, a few at a time and with turns for others."""
-        loop = asyncio.get_running_loop()
         async with named_failures(), self._engine.connect() as connection:
             options = {"yield_per": READ_ROWS}
             rows = await connection.stream(query.execution_options(**options))
-            turn_s = loop.time()
+            turns = Turns()
             async for row in rows:
                 yield row
-                if loop.time() - turn_s > TURN_S:
-                    await asyncio.sleep(0)
-                    turn_s = loop.time()
+                await turns.give()
 
     async def _set_aside(self, session_id: str) -> set[int]:
         query = select(rejected_records.c.idx).where(

@@ -1,15 +1,24 @@
 """A compacted log is shorter and gives the same session."""
 
 import random
+from collections.abc import Iterable
 
 import pytest
 
 from quizd.session import records as rec
-from quizd.session.compact import compact
+from quizd.session.compact import Compactor
 from quizd.session.live import LiveSession
 from tests.session.play import OPTIONS, Play
 from tests.session.random_game import RandomGame
 from tests.session.snapshot import snapshot
+
+
+def compact(batches: Iterable[bytes]) -> bytes:
+    """Return what a compactor makes of *batches*."""
+    compactor = Compactor()
+    for batch in batches:
+        compactor.add(batch)
+    return compactor.end()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -50,3 +59,14 @@ def test_a_run_of_answers_takes_less_room() -> None:
     assert len(answers) == 100
     batches = [rec.pack([record]) for record in answers]
     assert len(compact(batches)) < sum(map(len, batches)) * 0.8
+
+
+def test_what_is_no_answer_stays_as_it_is() -> None:
+    """Byte for byte, in its place; and what is no batch is refused."""
+    play = Play()
+    play.join("Ann", "Ben")
+    batch = rec.pack(play.records)
+    assert compact([batch]) == batch
+    for broken in (batch[:-1], batch + b"\1"):
+        with pytest.raises(rec.BadRecord):
+            compact([broken])

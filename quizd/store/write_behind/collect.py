@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 
+from quizd.clock import Turns
 from quizd.log import get_logger
 from quizd.store.write_behind.followed import Sessions
 from quizd.store.write_behind.results import (
@@ -18,9 +19,6 @@ from quizd.store.write_behind.unit import Cursor, Item, Unit
 
 LOADED_AT_ONCE = 500
 """Sessions whose cursors are read by one query."""
-
-TURN_S = 0.001
-"""How long to turn batches into rows before others have their turn."""
 
 LARGE_BYTES = 64 * 1024
 """A batch that is turned into rows in a thread: it could take longer than a turn."""
@@ -130,9 +128,8 @@ class Collector:
 
     async def _take(self, unit: Unit, session_id: str, limit_bytes: int) -> None:
         """Add what waits of a session, up to what the unit may hold."""
-        loop = asyncio.get_running_loop()
         cursor = self._sessions[session_id].cursor or Cursor()
-        start, turn_s = cursor, loop.time()
+        start, turns = cursor, Turns()
         async for index, batch in self._batches(session_id, cursor.index):
             if index != cursor.index + 1:
                 self.park(session_id, f"batch {cursor.index + 1} is gone")
@@ -140,9 +137,7 @@ class Collector:
             cursor = await self._add(unit, session_id, index, batch, cursor)
             if unit.size_bytes >= limit_bytes:
                 break
-            if loop.time() - turn_s > TURN_S:
-                await asyncio.sleep(0)
-                turn_s = loop.time()
+            await turns.give()
         if session_id not in self._sessions:
             return
         if cursor is start:

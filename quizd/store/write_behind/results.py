@@ -1,8 +1,8 @@
 """Everybody's score and rank, by playing the records of a session again."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
+from quizd.clock import Turns
 from quizd.session import records as rec
 from quizd.session.live import LiveSession
 
@@ -11,9 +11,6 @@ Result = tuple[int, int, int]
 
 ResultsOf = Callable[[str, int], Awaitable[Iterable[Result]]]
 """Gives the results of a session after the batch with that index."""
-
-TURN_S = 0.001
-"""How long to replay before others have their turn."""
 
 
 class Incomplete(Exception):  # noqa: N818 - says what the records are
@@ -28,8 +25,7 @@ async def replay(
     Raises :class:`Incomplete` where the first one is missing, and
     :class:`quizd.session.records.BadRecord` for what this version can't read.
     """
-    loop = asyncio.get_running_loop()
-    session, turn_s = None, loop.time()
+    session, turns = None, Turns()
     async for index, batch in batches:
         if index > through_index:
             break
@@ -40,9 +36,7 @@ async def replay(
                 session = LiveSession.replay([record])
             else:
                 session.apply(record)
-        if loop.time() - turn_s > TURN_S:
-            await asyncio.sleep(0)
-            turn_s = loop.time()
+        await turns.give()
     if session is None:
         raise Incomplete("there is no batch")
     return session
