@@ -53,7 +53,7 @@ def steps() -> list[Step]:
     return [
         Step(("fanout", "personal_fanout"), 30, lambda: fanout.both(crowd)),
         one(answers.ANSWERS, 65),
-        one(entering.CONNECTING, 20),
+        one(entering.CONNECTING, 30),
         Step(("memory", "idle"), 40, lambda: standing.both(idling)),
         one(ranking.RANKING, 10),
         one(write_behind.WRITING_BEHIND, 30),

@@ -125,5 +125,5 @@ def outcome(options: Options, rounds: list[Round]) -> Outcome:
 
 
 CONNECTING = Scenario(
-    "connect", __doc__, Options(players=2000, rounds=7, processes=1), run
+    "connect", __doc__, Options(players=2000, rounds=15, processes=1), run
 )
