@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Protocol
 
-TURN_S = 0.00025
+TURN_S = 0.001
 
 
 class Clock(Protocol):
@@ -69,8 +69,9 @@ class ManualClock:
 class Turns:
     """Has work that can wait share the event loop: a little of it, then the others.
 
-    A fan-out goes out in slices of a millisecond; beside one, such work has a fifth of
-    the time.
+    A fan-out goes out in slices of a millisecond; beside one, such work has half of the
+    time at most. With turns of a quarter of that the loop goes round more often, and
+    takes a tenth fewer answers a second.
     """
 
     __slots__ = ("_since_s",)
