@@ -56,11 +56,11 @@ def steps() -> list[Step]:
         one(entering.CONNECTING, 30),
         Step(("memory", "idle"), 40, lambda: standing.both(idling)),
         one(ranking.RANKING, 10),
-        one(write_behind.WRITING_BEHIND, 30),
+        one(write_behind.WRITING_BEHIND, 25),
         one(budgets.BUDGETS, 95),
         one(peers.PEERS, 100, players=2000, rounds=5),
         one(growth.GROWING, 120, rounds=5),
-        one(budgets.HERD, 40, players=5000),
+        one(budgets.HERD, 35, players=5000),
         Step(
             ("fanout_12000", "personal_fanout_12000"), 50, lambda: fanout.both(larger)
         ),
