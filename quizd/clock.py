@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Protocol
 
 TURN_S = 0.001
+"""How long work that can wait goes on before others have their turn."""
 
 
 class Clock(Protocol):

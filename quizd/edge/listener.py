@@ -228,6 +228,7 @@ class Door(asyncio.Protocol):
         self._coming.add_done_callback(lambda _: self._arrived(end))
 
     def _arrived(self, end: int) -> None:
+        del self._coming
         if not self._transport.is_closing():
             self._transport.resume_reading()
             self._upgrade(end)
