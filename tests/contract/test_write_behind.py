@@ -98,6 +98,20 @@ class Faulty(Sink):
         await self.sink.disconnect()
 
 
+class Late(Faulty):
+    """A sink whose first word of the cursors is from before anything was written."""
+
+    def __init__(self, sink: Sink) -> None:
+        super().__init__(sink, random.Random(), 0)
+        self.asked = 0
+
+    async def cursors(self, session_ids: Sequence[str]) -> dict[str, Cursor]:
+        """Ask; what is said at first is old."""
+        self.asked += 1
+        found = await super().cursors(session_ids)
+        return found if self.asked > 1 else {}
+
+
 def queue(
     journal: MemoryJournal, sink: Sink, pacing: Pacing = PACING, keep_bytes: int = 1000
 ) -> WriteBehind:
@@ -529,6 +543,37 @@ class TestParking:
             await record(other, "s", [*packed[:4], packed[5]])
             done = await written(other, backend.sink())
             assert "differ" in done.parked["s"]
+
+    async def test_another_history_is_not_added_to_where_it_has_grown(
+        self, backend: Backend, engine: AsyncEngine, journal: MemoryJournal
+    ) -> None:
+        """The journal lost its end, and play went on; what is stored stays as it is."""
+        packed = [rec.pack([each]) for each in game("s", 18)]
+        await record(journal, "s", packed[:5])
+        await written(journal, backend.sink())
+        before = await stored(engine)
+        async with MemoryJournal() as other:
+            term = await record(other, "s", [*packed[:4], *packed[5:]])
+            await other.save_snapshot("s", term, len(packed) - 1, {"state": b""})
+            done = await written(other, backend.sink())
+            assert "differ" in done.parked["s"]
+            assert len([each async for each in other.read("s")]) == len(packed) - 1
+        assert await stored(engine) == before
+
+    async def test_what_another_has_written_meanwhile_is_no_gap(
+        self, backend: Backend, engine: AsyncEngine, journal: MemoryJournal
+    ) -> None:
+        """The cursor was read, then another shard wrote on, and the journal let go."""
+        records = game("s", 19)
+        packed = [rec.pack([each]) for each in records]
+        term = await record(journal, "s", packed[:-1])
+        await written(journal, backend.sink())
+        await journal.save_snapshot("s", term, 5, {"state": b""})
+        assert await journal.trim("s", 5) == 5
+        await journal.append("s", term, len(packed), packed[-1])
+        done = await written(journal, Late(backend.sink()))
+        assert done.parked == {}
+        assert await stored(engine) == expected([records])
 
     async def test_a_gap_in_the_journal_is_told(
         self, backend: Backend, journal: MemoryJournal

@@ -18,6 +18,8 @@ all there is to "exactly once":
 
 So there is no lock and nobody who must know who the owner is; two who write the same
 waste time and do no harm. After *any* failure all cursors of the unit are read again.
+Whoever reads a cursor holds the journal to it, by the hash of all that comes behind: a
+journal that has lost its end, and has grown since, is not what was written.
 
 **From batches to rows.** Pure functions (``rows.py``). What a row needs of earlier
 batches, such as how many had joined, is kept beside the cursor, so that any shard can

@@ -14,7 +14,7 @@ from quizd.store.write_behind.results import (
     results_in,
 )
 from quizd.store.write_behind.sink import Sink, SinkUnavailable
-from quizd.store.write_behind.source import Source
+from quizd.store.write_behind.source import Position, Source, chain
 from quizd.store.write_behind.unit import Cursor, Item, Unit
 
 LOADED_AT_ONCE = 500
@@ -88,8 +88,8 @@ class Collector:
                 continue
             try:
                 await self._take(unit, session_id, limit_bytes)
-            except LookupError as error:
-                self._gone(session_id, error)
+            except LookupError:
+                self._sessions.unsure([session_id])
             if alone or unit.size_bytes >= limit_bytes:
                 return
 
@@ -98,32 +98,61 @@ class Collector:
             return
         found = await self._sink.cursors(session_ids)
         for session_id in session_ids:
-            cursor = found.get(session_id, Cursor())
-            if cursor.index:
-                await self._compare(session_id, cursor)
-            if session_id in self._sessions:
-                self._sessions.stands(session_id, cursor)
+            await self._stand(session_id, found.get(session_id, Cursor()))
 
-    async def _compare(self, session_id: str, cursor: Cursor) -> None:
-        """Park a session whose journal is not what was written behind."""
-        try:
-            position = await self._source.position(session_id)
-        except LookupError:
-            self._sessions.forget(session_id)
+    async def _stand(self, session_id: str, cursor: Cursor) -> None:
+        """Go on from *cursor*, unless the journal does not."""
+        if session_id not in self._sessions:
             return
+        begins = not cursor.index and self._sessions.kept_after(session_id, 0)
+        try:
+            reason = "" if begins else await self._mismatch(session_id, cursor)
+        except LookupError as error:
+            await self._gone(session_id, cursor, error)
+            return
+        if reason:
+            self.park(session_id, reason)
+        elif session_id in self._sessions:
+            self._sessions.stands(session_id, cursor)
+
+    async def _mismatch(self, session_id: str, cursor: Cursor) -> str:
+        """Return what keeps the journal from going on from *cursor*, if anything does.
+
+        One that has lost its end may have grown past the cursor since. So all that it
+        has behind the cursor must lead from the cursor's hash to its own.
+        """
+        position = await self._position(session_id)
+        if position.index < cursor.index:
+            return "the store is ahead of the journal"
+        at, reached, turns = cursor.index, cursor.hash, Turns()
+        async for index, batch in self._read(session_id, cursor.index):
+            if index > position.index:
+                break
+            at, reached = index, chain(reached, batch)
+            await turns.give()
+        if at < position.index:
+            raise SourceFailed(f"batch {at + 1} of session {session_id} is not there")
+        return "" if reached == position.hash else "store and journal differ"
+
+    async def _position(self, session_id: str) -> Position:
+        try:
+            return await self._source.position(session_id)
+        except LookupError:
+            raise
         except Exception as error:
             raise SourceFailed(str(error)) from error
-        same = position.index != cursor.index or position.hash == cursor.hash
-        if position.index < cursor.index:
-            self.park(session_id, "the store is ahead of the journal")
-        elif not same:
-            self.park(session_id, "store and journal differ")
 
-    def _gone(self, session_id: str, error: LookupError) -> None:
-        """Leave a session that the journal has no longer; mind one that has a gap."""
+    async def _gone(self, session_id: str, cursor: Cursor, error: LookupError) -> None:
+        """Leave a session that the journal has no longer; mind one that has a gap.
+
+        What another shard has written since *cursor* was read, the journal may have let
+        go of: then the cursor has moved, and is read again.
+        """
         if getattr(error, "first_index", None) is None:
             self._sessions.forget(session_id)
-        else:
+            return
+        found = await self._sink.cursors([session_id])
+        if found.get(session_id, Cursor()).index == cursor.index:
             self.park(session_id, f"not all of it was written: {error}")
 
     async def _take(self, unit: Unit, session_id: str, limit_bytes: int) -> None:
