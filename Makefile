@@ -11,9 +11,9 @@ BIN := $(VENV)/bin
 # Some linters start others by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 CORE := $(wildcard quizd/_fast/*.p[yx][xd] bench/*/*.p[yx][xd])
-# Tests wait more than they compute; what one file needs is started once. Files in their
-# order: those with few tests are the long ones, and would all be left for the end.
-JOBS := 2
+# Tests wait more than they compute. Files in their order: those with few tests are the
+# long ones, and would all be left for the end.
+JOBS := 3
 CHECKED := quizd tests bench examples
 
 .DEFAULT_GOAL := help
@@ -32,7 +32,8 @@ run: setup ## play: quizd demo on http://127.0.0.1:8080 (ARGS="--bots 20")
 
 test: setup ## run the whole test suite (ARGS="tests/test_config.py -x")
 	@tests/needs/debian.sh
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -m alone $(ARGS) || $(none)
+	$(BIN)/python -m pytest -m "not alone" -n $(JOBS) --no-loadscope-reorder $(ARGS) || $(none)
 
 lint: setup ## check style, types and the direction of imports
 	$(BIN)/ruff check $(CHECKED) setup.py
@@ -72,13 +73,16 @@ binary: setup ## build the one-file executable
 clean: ## remove what was built, but not data
 	rm -rf $(VENV) build quizd.egg-info quizd/_fast/*.so
 
+# What pytest ends with where ARGS leave nothing to run.
+none = test $$? -eq 5
+
 # Fails with one line where a job is not part of this checkout.
 need = @test -e $(1) || { echo "make $@: $(1) is missing, there is nothing to run" >&2; exit 1; }
 
 # Installing builds the core as well, so there is work only if a source is newer still.
 $(VENV)/.built: $(CORE) | $(VENV)/.installed
 	@test -e $@ && test -z "$$(find $(CORE) -newer $@)" \
-	  || $(BIN)/python setup.py -q build_ext --inplace --parallel 2
+	  || $(BIN)/python setup.py -q build_ext --inplace
 	@touch $@
 
 # Built against the libraries of this environment (no build isolation): the compiled core

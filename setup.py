@@ -1,5 +1,6 @@
 """Build of the compiled core; everything declarative is in pyproject.toml."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -24,10 +25,13 @@ extensions = [
     for source in sorted(Path(folder).glob("*.pyx"))
 ]
 
+JOBS = os.cpu_count() or 1
+
 setup(
+    options={"build_ext": {"parallel": JOBS}},
     ext_modules=cythonize(
         extensions,
-        nthreads=2,
+        nthreads=JOBS,
         build_dir="build/cython",
         compiler_directives={
             "language_level": "3",

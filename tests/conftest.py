@@ -6,6 +6,10 @@ import os
 from collections.abc import Generator
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+
+BROWSER = "tests/browser/"
 
 
 class LoopErrors(logging.Handler):
@@ -34,6 +38,25 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith("QUIZD_") and not name.startswith("QUIZD_TEST_"):
             del os.environ[name]
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives a process whole files, as what one needs is started once.
+
+    All that needs a browser goes to one: two of them would be in each other's way.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return BROWSER if file.startswith(BROWSER) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: object
+) -> LoadScopeScheduling:
+    """Deal out the tests where several processes run them."""
+    return ByFile(config, log)
 
 
 def pytest_collection_finish() -> None:

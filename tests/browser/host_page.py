@@ -35,9 +35,14 @@ class Host:
 
     async def strikes(self, key: str) -> None:
         """Strike a key, once what is shown takes one."""
+        await self.main()
+        await self.page.keyboard.press(key)
+
+    async def main(self) -> Locator:
+        """Return the main button, once a press of it counts."""
         main = self.page.locator(".desk-main")
         await expect(main).to_have_attribute("aria-disabled", "false")
-        await self.page.keyboard.press(key)
+        return main
 
     def line(self, option: str) -> Locator:
         """Return the line of *option* in the question."""

@@ -18,6 +18,8 @@ from tests.browser.quiet import best_of_some
 from tests.browser.stage import PROJECTOR, Stage
 from tests.support.contract import check_server_message
 
+pytestmark = pytest.mark.alone
+
 P95_MS = 25.0
 TASK_MAX_MS = 100.0
 PLAYERS = 10_000

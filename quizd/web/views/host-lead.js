@@ -33,9 +33,15 @@ export class Lead extends EventTarget {
     this.#client = client;
   }
 
-  /** Whether a press that leads on counts now. */
+  /** Whether a press that leads on counts now: not before what is next was shown. */
   get ready() {
-    return this.busy === null && this.#resting === null;
+    const shown = this.#moved === this.#step;
+    return shown && this.busy === null && this.#resting === null;
+  }
+
+  get #step() {
+    const { phase, question } = this.#picture;
+    return `${phase} ${question?.questionId}`;
   }
 
   get #picture() {
@@ -44,10 +50,8 @@ export class Lead extends EventTarget {
 
   /** Follow the picture: after each move there is a rest. */
   follow() {
-    const { phase, question } = this.#picture;
-    const now = `${phase} ${question?.questionId}`;
-    if (now === this.#moved) return;
-    this.#moved = now;
+    if (this.#step === this.#moved) return;
+    this.#moved = this.#step;
     this.problem = null;
     clearTimeout(this.#resting);
     this.#resting = setTimeout(() => {
