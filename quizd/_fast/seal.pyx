@@ -1,8 +1,8 @@
 """Signed tokens: made and checked without a look-up.
 
 A token is base64url, without padding, of ``role u8, expiry u32, participant u32,
-session id, mac`` (big-endian); the mac is the first 16 bytes of HMAC-SHA256 over what
-stands before it (RFC 2104).
+session, mac`` (big-endian); the session is text of the caller's; the mac is the first
+16 bytes of HMAC-SHA256 over what stands before it (RFC 2104).
 
 The hashes themselves are OpenSSL's. Two of them have the padded secret in them already
 and are copied for each token, which is half of the work.

@@ -1,7 +1,8 @@
 """Tokens of participants and hosts: short, signed, checked without a look-up.
 
 What they look like is in ``_fast/seal.pyx``. The participant is the index in the
-session; a host's is zero.
+session; a host's is zero. Behind the session's id, and a dot, stands how the id of the
+participant begins: a session that has lost a joining gives its index to somebody else.
 """
 
 import os
@@ -17,6 +18,7 @@ from quizd.codes import Reason, Refused
 
 SECRET_MIN_BYTES = 16
 SECRET_BYTES = 32
+WHOSE_CHARS = 8
 
 
 class Role(IntEnum):
@@ -30,11 +32,23 @@ ROLES = {role.value: role for role in Role}
 
 
 class Grant(NamedTuple):
-    """What a valid token says."""
+    """What a valid token says.
+
+    ``whose`` is the first :data:`WHOSE_CHARS` of the participant's id. It is empty for
+    a host, and in a participant's token that was issued before tokens had it.
+    """
 
     role: Role
     session_id: str
     participant: int
+    whose: str = ""
+
+    def is_of(self, participant_id: str) -> bool:
+        """Tell whether who has this id is the one at ``participant`` who was meant.
+
+        Ids are public and the token's mac is checked, so there is no secret to compare.
+        """
+        return not self.whose or self.whose == participant_id[:WHOSE_CHARS]
 
 
 class Tokens:
@@ -53,9 +67,10 @@ class Tokens:
     def issue(self, grant: Grant, now_ms: int) -> str:
         """Return a token that says *grant* from *now_ms* on."""
         expires_s = now_ms // 1000 + self._ttl_s
-        return self._seal.make(
-            grant.role, expires_s, grant.participant, grant.session_id
-        )
+        role, scope, participant, whose = grant
+        if whose:
+            scope = f"{scope}.{whose}"
+        return self._seal.make(role, expires_s, participant, scope)
 
     def check(self, token: str, now_ms: int) -> Grant:
         """Return what *token* says; raise ``Refused: unauthorized``.
@@ -63,10 +78,11 @@ class Tokens:
         The comparison takes the same time wherever a wrong mac differs.
         """
         try:
-            role, session_id, participant = self._seal.read(token, now_ms // 1000)
+            role, scope, participant = self._seal.read(token, now_ms // 1000)
         except BadToken as bad:
             raise Refused(Reason.UNAUTHORIZED, problem=str(bad)) from None
-        return Grant(ROLES[role], session_id, participant)
+        session_id, _, whose = scope.partition(".")
+        return Grant(ROLES[role], session_id, participant, whose)
 
 
 def secret_from(path: Path) -> bytes:

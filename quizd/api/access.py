@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from quizd.accounts.tokens import Grant, Role
+from quizd.accounts.tokens import WHOSE_CHARS, Grant, Role
 from quizd.api.services import services_of
 from quizd.codes import Reason, Refused
 from quizd.owner.handle import Handle
@@ -24,15 +24,22 @@ _SCHEME = "bearer "
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A session and whose token it is; ``participant`` is ``None`` for a host."""
+    """A session, and what the token says that opens a place in it."""
 
     runner: Handle
-    participant: int | None
+    grant: Grant
+
+    @property
+    def participant(self) -> int | None:
+        """The participant's index, ``None`` for a host."""
+        is_player = self.grant.role is Role.PARTICIPANT
+        return self.grant.participant if is_player else None
 
     async def read(self, look: Callable[[State], T]) -> T:
         """Return what *look* sees of the session, which nobody changes meanwhile.
 
-        Raises ``forbidden`` where the player was removed.
+        Raises ``unauthorized`` where the token is nobody's of this session, and
+        ``forbidden`` where the player was removed.
         """
         seen = await settled(self.runner.read(self._guarded(look)))
         if isinstance(seen, Refused):
@@ -40,14 +47,28 @@ class Seat:
         return seen
 
     def _guarded(self, look: Callable[[State], T]) -> Callable[[State], T | Refused]:
-        index = self.participant
+        grant = self.grant
+        if grant.role is Role.HOST:
+            return look
 
         def guarded(state: State) -> T | Refused:
-            if index is not None and not is_in(state, index):
-                return Refused(Reason.FORBIDDEN)
-            return look(state)
+            return _refusal(state, grant) or look(state)
 
         return guarded
+
+
+def _refusal(state: State, grant: Grant) -> Refused | None:
+    if not is_known(state, grant):
+        return Refused(Reason.UNAUTHORIZED, problem="participant is unknown")
+    if not is_in(state, grant.participant):
+        return Refused(Reason.FORBIDDEN)
+    return None
+
+
+def is_known(state: State, grant: Grant) -> bool:
+    """Tell whether a participant's *grant* is of one who has joined, removed or not."""
+    ids = state.participant_ids
+    return grant.participant < len(ids) and grant.is_of(ids[grant.participant])
 
 
 def is_in(state: State, participant: int) -> bool:
@@ -77,8 +98,9 @@ def check_author(request: Request) -> None:
 async def seat_of(request: Request, address: str, *roles: Role) -> Seat:
     """Return the seat that the request's token stands for.
 
-    *address* is the quiz's id or the pin in the path. Raises ``unauthorized`` without a
-    valid token, ``forbidden`` for a token of no role in *roles* or of another session,
+    *address* is the quiz's id or the pin in the path. A participant of whom this shard
+    has not heard yet is waited for. Raises ``unauthorized`` without a valid token,
+    ``forbidden`` for a token of no role in *roles* or of another session,
     ``session_not_found`` where the session is over and forgotten.
     """
     services = services_of(request)
@@ -88,11 +110,13 @@ async def seat_of(request: Request, address: str, *roles: Role) -> Seat:
     runner = await services.sessions.session(grant.session_id)
     if address not in (runner.state.quiz_id, runner.state.pin):
         raise Refused(Reason.FORBIDDEN)
-    return Seat(runner, grant.participant if grant.role is Role.PARTICIPANT else None)
+    if grant.role is Role.PARTICIPANT:
+        await settled(runner.expect(grant.participant))
+    return Seat(runner, grant)
 
 
-def known_participant(request: Request, session_id: str) -> int | None:
-    """Return the participant whose valid token for *session_id* came with a join."""
+def participants_grant(request: Request, session_id: str) -> Grant | None:
+    """Return what a participant's valid token for *session_id* says, if one came."""
     token = bearer(request)
     if not token:
         return None
@@ -103,14 +127,20 @@ def known_participant(request: Request, session_id: str) -> int | None:
         return None
     if grant.role is not Role.PARTICIPANT or grant.session_id != session_id:
         return None
-    return grant.participant
+    return grant
 
 
-def token_for(request: Request, runner: Handle, participant: int | None) -> str:
+def token_for(
+    request: Request,
+    runner: Handle,
+    participant: int | None,
+    participant_id: str = "",
+) -> str:
     """Return a fresh token for *participant* of this session, ``None``: a host."""
     services = services_of(request)
     role = Role.HOST if participant is None else Role.PARTICIPANT
-    grant = Grant(role, runner.state.session_id, participant or 0)
+    whose = participant_id[:WHOSE_CHARS]
+    grant = Grant(role, runner.state.session_id, participant or 0, whose)
     return services.tokens.issue(grant, services.clock.now_ms())
 
 

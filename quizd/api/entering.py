@@ -9,7 +9,8 @@ from typing import cast
 
 from starlette.requests import Request
 
-from quizd.api.access import is_in, known_participant, settled, token_for
+from quizd.accounts.tokens import Grant
+from quizd.api.access import is_in, is_known, participants_grant, settled, token_for
 from quizd.api.links import ws_url
 from quizd.api.services import Services, services_of
 from quizd.codes import Reason, Refused
@@ -52,13 +53,24 @@ async def enter(request: Request, address: str, name: str, key: str) -> Entrance
 async def _take_place(
     request: Request, runner: Handle, name: str, key: str
 ) -> Entrance:
-    participant = known_participant(request, runner.state.session_id)
+    grant = participants_grant(request, runner.state.session_id)
+    participant = None if grant is None else await _index_of(runner, grant)
     if participant is None:
         participant = await _join(runner, name, key)
     there = await runner.read(partial(_seen, participant))
     if there is None:
         raise Refused(Reason.FORBIDDEN)
     return Entrance(runner, participant, *there)
+
+
+async def _index_of(runner: Handle, grant: Grant) -> int | None:
+    """Return the index that *grant* is for, ``None`` where it is nobody's.
+
+    Who has just joined on another shard may be news here, and is not to join twice.
+    """
+    await runner.expect(grant.participant)
+    known = await runner.read(lambda state: is_known(state, grant))
+    return grant.participant if known else None
 
 
 async def _join(runner: Handle, name: str, key: str) -> int:
@@ -84,13 +96,13 @@ def new_id() -> str:
 
 def ticket(request: Request, place: Entrance) -> dict[str, str]:
     """Return what the owner of *place* needs to take part."""
-    quiz_id = place.runner.state.quiz_id
+    quiz_id, own_id = place.runner.state.quiz_id, place.participant_id
     return {
         "quizId": quiz_id,
-        "participantId": place.participant_id,
+        "participantId": own_id,
         "sessionId": place.runner.state.session_id,
-        "token": token_for(request, place.runner, place.participant),
-        "wsUrl": ws_url(request, quizId=quiz_id, participantId=place.participant_id),
+        "token": token_for(request, place.runner, place.participant, own_id),
+        "wsUrl": ws_url(request, quizId=quiz_id, participantId=own_id),
         "participantName": place.name,
     }
 

@@ -2,8 +2,8 @@
 
 Taken are joins that are in order, of somebody new, to a session that is open here. All
 else is the route's (:func:`quizd.api.play.join`): opening a session, giving somebody
-the place they have, refusing what is malformed. What the session itself refuses is
-told here, by the same problems as everywhere.
+the place they have, refusing what is malformed, believing a proxy or not. What the
+session itself refuses is told here, by the same problems as everywhere.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from quizd.api.gate import complete
 from quizd.api.join_rate import JoinRate
 from quizd.api.names import FIELD, clean_name
 from quizd.api.problems import problem_of
-from quizd.api.services import CONTEXT, Context, Services
+from quizd.api.services import CONTEXT, Context, Services, services_of
 from quizd.codes import Reason, Refused
 from quizd.log import get_logger
 from quizd.metrics import REQUEST_SECONDS
@@ -34,6 +34,7 @@ from quizd.session.state import State
 PATH = re.compile(rb"/api/v1/quizzes/([A-Za-z0-9_-]{1,64})/join")
 ROUTE = "join"
 KEY = b"idempotency-key"
+FORWARDED = b"x-forwarded-proto"
 OK = 200
 
 log = get_logger(__name__)
@@ -98,7 +99,7 @@ class Joining:
     def begin(self, name_chars: int) -> bool:
         """Ask the session; False where the request is not in order, or not plain."""
         sent = {name for name, _ in self._exchange.scope["headers"]}
-        if b"authorization" in sent:
+        if b"authorization" in sent or (FORWARDED in sent and not self._has_url()):
             return False
         try:
             key = idempotency_key(self._request) if KEY in sent else ""
@@ -110,6 +111,10 @@ class Joining:
         reply.add_done_callback(self._joined)
         self._overdue.add(self)
         return True
+
+    def _has_url(self) -> bool:
+        """Tell whether the address is configured, whatever a proxy says of it."""
+        return bool(services_of(self._request).settings.server.public_url)
 
     def give_up(self) -> None:
         """Answer that it took too long."""

@@ -8,6 +8,9 @@ from starlette.requests import Request
 
 from quizd.api.services import services_of
 
+HOST_MAX_CHARS = 261
+"""A name of 255 (RFC 1035 section 2.3.4), a colon and a port."""
+
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 
@@ -36,7 +39,7 @@ def client_address(request: Request) -> IPv4Address | IPv6Address | None:
 
 def _host(request: Request) -> str:
     host = request.headers.get("host", "")
-    if _HOST.fullmatch(host):
+    if len(host) <= HOST_MAX_CHARS and _HOST.fullmatch(host):
         return host
     server = services_of(request).settings.server
     return f"{server.host}:{server.port}"

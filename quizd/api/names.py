@@ -13,6 +13,9 @@ _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # Controls, halves of surrogate pairs, private use, unassigned.
 _REFUSED = frozenset({"Cc", "Cs", "Co", "Cn"})
 
+# No character comes apart into more (U+1F82 is one of four).
+_PARTS_MOST = 4
+
 # What alone can't be seen: formats, marks and blanks.
 _UNSEEN = frozenset({"Cf", "Mn", "Me", "Zs"})
 
@@ -25,7 +28,11 @@ def clean_name(value: object, most_chars: int) -> str:
     """
     if not isinstance(value, str):
         raise invalid(FIELD, "not a string")
-    name = unicodedata.normalize("NFC", " ".join(value.split()))
+    name = " ".join(value.split())
+    # Marks are put in order in the square of their number. What has more characters
+    # than a whole name comes apart into is too long, however it is written.
+    if len(name) <= _PARTS_MOST * most_chars:
+        name = unicodedata.normalize("NFC", name)
     if not 1 <= len(name) <= most_chars:
         raise invalid(FIELD, f"not 1 to {most_chars} characters")
     if name.isascii() and name.isprintable():

@@ -22,7 +22,7 @@ KEPT = 256
 QUIET_MODULES = 4
 CACHING = "public, max-age=3600"
 
-_ADDRESS = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ADDRESS = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 async def image(request: Request) -> Response:

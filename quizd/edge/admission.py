@@ -125,6 +125,8 @@ class Gate:
         ids, index = state.participant_ids, grant.participant
         if index >= len(ids):
             raise _unknown(runner, index)
+        if not grant.is_of(ids[index]):
+            raise Refused(Reason.UNAUTHORIZED, problem="participant is unknown")
         if ask.participant_id and ask.participant_id != ids[index]:
             raise Refused(Reason.FORBIDDEN, problem="token is another participant's")
         return Admitted(runner, Visit(index, ids[index], ask.epoch, ask.after))

@@ -31,7 +31,7 @@ from quizd.session import effects as fx
 from quizd.session import events as ev
 from quizd.session import records as rec
 from quizd.session.phases import LEGAL, Phase
-from quizd.session.state import State
+from quizd.session.state import State, unnumbered
 
 RULES_VERSION = 1
 ANSWERED_AT_MAX_BYTES = 40
@@ -127,7 +127,7 @@ class LiveSession:
         most = state.quiz.settings.max_participants or state.capacity
         if state.participants >= min(most, state.capacity):
             raise Refused(Reason.SESSION_FULL, limit=min(most, state.capacity))
-        if name.casefold() in state.banned:
+        if state.banned and unnumbered(name) in state.banned:
             raise Refused(Reason.FORBIDDEN, field="participantName")
 
     def _free_name(self, name: str) -> str:

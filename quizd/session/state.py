@@ -5,6 +5,7 @@ numbered broadcasts, scores and ranks, however they were grouped. It therefore r
 nothing but the record and the state.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from quizd.session.questions.base import Question
 from quizd.session.quiz import Quiz
 
 Effects = tuple[fx.Effect, ...]
+
+NUMBERS = re.compile(r"( \([0-9]+\))+\Z")
 
 
 class State:
@@ -236,13 +239,21 @@ class State:
         self.removed.add(record.participant)
         self.board.remove(record.participant)
         if record.banned:
-            self.banned.add(self.names[record.participant].casefold())
+            self.banned.add(unnumbered(self.names[record.participant]))
         removal = fx.RemoveParticipant(record.participant, record.banned)
         return (removal, fx.RefreshBoard())
 
     def _ended(self, _: rec.SessionEnded) -> Effects:
         self.phase, self.deadline_ms, self.key = Phase.ENDED, None, None
         return (fx.AnnounceEnd(self._next_seq(), self.board.freeze()),)
+
+
+def unnumbered(name: str) -> str:
+    """Return *name*, casefolded, without numbers as they tell equal names apart.
+
+    Whether a number was given or asked for is not to be seen in a name.
+    """
+    return NUMBERS.sub("", name.casefold())
 
 
 def _key_of(question: Question) -> Key | None:

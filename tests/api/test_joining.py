@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import httpx
 import pytest
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from quizd.api.joining import DirectJoin, Joining, Overdue
 from quizd.owner.runner import Runner
@@ -77,7 +78,8 @@ class DirectStage(Stage):
 
     def client(self, address: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:  # noqa: ANN401
         """Return a client that calls from *address*."""
-        behind = httpx.ASGITransport(self.app, client=(address, 50_000))
+        believing: Any = ProxyHeadersMiddleware(cast("Any", self.app))
+        behind = httpx.ASGITransport(believing, client=(address, 50_000))
         self.way = DirectFirst(DirectJoin(self.services), behind)
         return httpx.AsyncClient(
             transport=self.way,
@@ -264,6 +266,25 @@ async def test_session_that_ends_meanwhile_is_left_to_the_application(
     assert ticket["sessionId"] != session.session_id
     assert stage.way.taken == [False]
     assert (await ending).status_code == 200
+
+
+async def test_behind_a_proxy_the_address_is_encrypted(stage: DirectStage) -> None:
+    """Which proxies are believed is known where the application is run."""
+    await stage.open()
+    for proto, scheme, taken in (("https", "wss", False), ("", "ws", True)):
+        headers = {"X_Forwarded_Proto": proto} if proto else {}
+        answer = await stage.ask_to_join(**headers)
+        assert answer.json()["wsUrl"].startswith(f"{scheme}://quiz.test/ws?")
+        assert stage.way.taken[-1] is taken
+
+
+async def test_proxies_are_no_matter_where_the_address_is_configured() -> None:
+    """Nothing that a proxy says would change the answer."""
+    async with DirectStage({"server": {"public_url": "https://a.example"}}) as stage:
+        await stage.open()
+        answer = await stage.ask_to_join(X_Forwarded_Proto="http")
+        assert answer.json()["wsUrl"].startswith("wss://a.example/ws?")
+        assert stage.way.taken == [True]
 
 
 # -- time ----------------------------------------------------------------------------

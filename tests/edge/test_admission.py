@@ -71,10 +71,11 @@ def token(
     role: Role = Role.PARTICIPANT,
     session_id: str = STATE.session_id,
     age_s: int = 0,
+    whose: str = "",
 ) -> str:
     """Return a token that was issued *age_s* seconds ago."""
-    now_ms = ManualClock().now_ms()
-    return TOKENS.issue(Grant(role, session_id, participant), now_ms - age_s * 1000)
+    grant = Grant(role, session_id, participant, whose)
+    return TOKENS.issue(grant, ManualClock().now_ms() - age_s * 1000)
 
 
 def target(**query: object) -> str:
@@ -103,6 +104,20 @@ def test_player_with_a_token_is_let_in(quiz: str | None) -> None:
     admitted = gate().admit(target(**query), {})
     assert admitted.runner is RUNNER
     assert admitted.visit == Visit(1, "p1")
+
+
+@pytest.mark.parametrize("whose", ["p1", ""])
+def test_token_opens_the_place_of_whose_it_is(whose: str) -> None:
+    """As does one that does not say whose it is."""
+    query = {"token": token(1, whose=whose), "participantId": "p1"}
+    assert gate().admit(target(**query), {}).visit == Visit(1, "p1")
+
+
+@pytest.mark.parametrize("query", [{}, {"participantId": "p9"}])
+def test_who_was_lost_gets_nobodys_place(query: dict[str, object]) -> None:
+    """A lost joining's index is somebody else's: 4001, so that one joins again."""
+    away = turned({"token": token(1, whose="p9"), **query})
+    assert (away.code, away.why) == (Close.UNAUTHORIZED, "participant is unknown")
 
 
 def test_host_with_a_token_is_let_in() -> None:

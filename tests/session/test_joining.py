@@ -214,6 +214,21 @@ def test_a_banned_name_stays_out_whatever_its_case() -> None:
     play.join("Strass")
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [("Ann", "Ann"), ("Ann", "Ann (2)"), ("Ann", "Ann", "ann (2)"), ("Ben", "Ann")],
+)
+def test_a_ban_holds_for_the_name_without_its_number(asked: tuple[str, ...]) -> None:
+    """Nobody who is shown as ``Ann (2)`` comes in as ``Ann`` again, or as another."""
+    play = Play()
+    *_, last = play.join(*asked)
+    play.do(ev.HostKicked(f"p{last}", ban=True))
+    for name in ("Ann", "ANN", "Ann (2)", "ann (7)", "Ann (2) (3)"):
+        refused = play.refused(ev.ParticipantJoined("p9", name))
+        assert refused.reason is Reason.FORBIDDEN
+    play.join("Ann (x)", "Ann(2)", "Ann 2")
+
+
 def test_removing_twice_is_once_and_nobody_is_an_error() -> None:
     """A repeated removal does nothing; one of a stranger is refused by name."""
     play = Play()

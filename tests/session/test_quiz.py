@@ -86,6 +86,16 @@ def test_a_correct_option_that_is_none(question: object) -> None:
     assert "'yellow' is not among the options" in complaint(question)
 
 
+def test_all_options_may_be_correct() -> None:
+    """Twenty of twenty, and no more than there can be options."""
+    options = [f"option {number}" for number in range(20)]
+    definition = quiz(multiple(*options, options=options))
+    assert definition.question(0).correct_options == tuple(options)
+    said = complaint(multiple(*options, "more", options=options))
+    assert "questions.0.multiple_choice.correct\n" in said
+    assert "at most 20 items" in said
+
+
 @pytest.mark.parametrize(
     ("question", "where"),
     [

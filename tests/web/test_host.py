@@ -108,6 +108,16 @@ async def test_a_code_leads_to_where_players_join(stage: Stage) -> None:
     assert code.content == drawn("https://quiz.example.org/play/123456")
 
 
+@pytest.mark.parametrize("address", ["unit.1", "a_b-c", "a" * 64])
+async def test_there_is_a_code_of_every_quiz(stage: Stage, address: str) -> None:
+    """Whatever may be in a quiz's id; the longest host makes it no heavy picture."""
+    async with stage.client() as client:
+        client.event_hooks = {}
+        code = await client.get(f"/play/{address}/qr.svg", headers={"Host": "h" * 2300})
+    assert code.status_code == 200
+    assert code.content == drawn(f"http://127.0.0.1:8080/play/{address}")
+
+
 @pytest.mark.parametrize("address", ["a" * 65, "a%20b", "%3Cscript%3E"])
 async def test_there_is_no_code_of_what_is_no_address(
     stage: Stage, address: str

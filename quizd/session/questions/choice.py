@@ -11,7 +11,10 @@ from pydantic import Field, model_validator
 from quizd.codes import Reason, Refused
 from quizd.session.questions.base import FULL_CREDIT, Question
 
+OPTIONS_MAX = 20
+
 Option = Annotated[str, Field(min_length=1, max_length=300)]
+Options = Annotated[tuple[Option, ...], Field(min_length=2, max_length=OPTIONS_MAX)]
 
 
 class Choice(Question):
@@ -51,7 +54,7 @@ class SingleChoice(Choice):
     """One option is correct."""
 
     type: Literal["single_choice"] = "single_choice"
-    options: Annotated[tuple[Option, ...], Field(min_length=2, max_length=20)]
+    options: Options
     correct: Annotated[tuple[Option, ...], Field(min_length=1, max_length=1)]
 
     @model_validator(mode="after")
@@ -108,8 +111,8 @@ class MultipleChoice(Choice):
     """Every correct option has to be chosen, and no other."""
 
     type: Literal["multiple_choice"] = "multiple_choice"
-    options: Annotated[tuple[Option, ...], Field(min_length=2, max_length=20)]
-    correct: Annotated[tuple[Option, ...], Field(min_length=1)]
+    options: Options
+    correct: Annotated[tuple[Option, ...], Field(min_length=1, max_length=OPTIONS_MAX)]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
