@@ -34,6 +34,7 @@ cdef extern from "<sys/socket.h>" nogil:
 cdef enum:
     TEXT_FRAME = 0x81           # FIN and opcode 1 (RFC 6455 section 5.2)
     ANSWERED_AT_MAX = 40
+    TEXT_MAX = 0xFFFF           # what an inbox has room to count
     PONG_FRAME = 0x8A
     CONTROL_MAX = 125           # of a control frame's payload; picows holds peers to it
     PONG_KEY = -1               # the hub's keys are above 0
@@ -291,6 +292,8 @@ cdef class Wire(WSListener):
         """Put an answer into the inbox; False: let the general decoder look."""
         cdef Answer answer
         if not parse_answer(text, size, &answer):
+            return False
+        if answer.question_id.size > TEXT_MAX or answer.option.size > TEXT_MAX:
             return False
         if answer.answered_at.size > ANSWERED_AT_MAX or not self._is_own(&answer):
             return False

@@ -20,7 +20,7 @@ from quizd.accounts.tokens import Tokens
 from quizd.clock import SystemClock
 from quizd.cluster.region import Regions
 from quizd.codes import Close
-from quizd.edge.admission import Admitted, Gate
+from quizd.edge.admission import Admitted, Gate, Turned
 from quizd.edge.arriving import Arrivals
 from quizd.edge.connection import Connection
 from quizd.edge.direct import Direct
@@ -131,7 +131,9 @@ class Edge:
         )
 
         def connect(admitted: Admitted) -> Connection:
-            hub = self._hubs[admitted.runner.state.session_id]
+            hub = self._hubs.get(admitted.runner.state.session_id)
+            if hub is None:
+                raise Turned("session is not here", code=Close.TRY_AGAIN_LATER)
             return Connection(hub, admitted.visit, policy, self._clock, self)
 
         return connect

@@ -30,6 +30,9 @@ HOST_KEY = 3
 HOST_STATES_PER_S = 4
 LINGER_S = 60.0
 WELCOMES_A_STEP = 50
+HELD = 2**62
+"""Above all numbers: no broadcast goes out before the picture that it follows."""
+
 NOBODY = "participant is unknown"
 
 
@@ -179,6 +182,8 @@ class Hub:
         """Give every connection the picture: what it knew is no longer so."""
         self._fan_out.clear()
         self._last_board = []
+        for wire in self._everybody():
+            wire.seq = HELD
         self._showing = asyncio.ensure_future(self._show_all())
 
     async def _show_all(self) -> None:
@@ -215,8 +220,13 @@ class Hub:
         return self._wire_of[participant] if known else None
 
     @property
-    def _is_watched(self) -> bool:
-        """Whether anybody is here; who comes later has all of it in the picture."""
+    def is_watched(self) -> bool:
+        """Whether anybody is here: players, hosts, or who waits for a picture."""
+        return self._is_seen or bool(self._arriving)
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether anybody is in; who comes later has all of it in the picture."""
         return bool(self._players or self._hosts)
 
     def _everybody(self) -> list[Connection]:
@@ -286,12 +296,12 @@ class Hub:
         send_results(self._wire_of, effect.participants, question, sheet, board)
 
     def _welcome(self, effect: fx.WelcomeParticipant) -> None:
-        if self._is_watched:
+        if self._is_seen:
             self._joined.append(effect.participant)
             self._crowd.touch()
 
     def _remove(self, effect: fx.RemoveParticipant) -> None:
-        if self._is_watched:
+        if self._is_seen:
             self._left += 1
             self._crowd.touch()
         wire = self._wire(effect.participant)
@@ -300,7 +310,7 @@ class Hub:
             wire.close(Close.REMOVED, "removed by the host")
 
     def _refresh_board(self, _: fx.RefreshBoard) -> None:
-        if self._is_watched:
+        if self._is_seen:
             self._board.touch()
 
     def _refresh_host(self, _: fx.RefreshHost) -> None:

@@ -40,6 +40,7 @@ from quizd._fast.entrance import (
 from quizd.edge.admission import UPGRADE, Admitted, Turned, subprotocol
 from quizd.edge.ceilings import SOCKETS_FULL, retry_after_s
 from quizd.edge.direct import Direct, DirectHttp
+from quizd.log import get_logger
 
 HEAD_MAX_BYTES = 16_384
 HEAD_END = b"\r\n\r\n"
@@ -56,6 +57,7 @@ BARE = b"GET / HTTP/1.1\r\n\r\n"
 
 CONNECTION = re.compile(rb"\r\nconnection:([^\r\n]*)", re.IGNORECASE)
 
+log = get_logger(__name__)
 
 Answer = Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]
 
@@ -224,11 +226,13 @@ class Door(asyncio.Protocol):
             self._upgrade(end)
             return
         self._transport.pause_reading()
+        self._port.at_door.add(self)  # it takes up a socket all the same
         self._coming = asyncio.ensure_future(missing)
         self._coming.add_done_callback(lambda _: self._arrived(end))
 
     def _arrived(self, end: int) -> None:
         del self._coming
+        self._port.at_door.discard(self)
         if not self._transport.is_closing():
             self._transport.resume_reading()
             self._upgrade(end)
@@ -406,6 +410,10 @@ def _answer(
         if turned.status != UPGRADE:
             return WSUpgradeResponseWithListener(_refusal(turned), None)
         listener = TurnedAway(turned)
+    except Exception:
+        log.exception("admission_crashed")  # picows would show the peer what it says
+        crashed = Turned("internal error", status=HTTPStatus.INTERNAL_SERVER_ERROR)
+        return WSUpgradeResponseWithListener(_refusal(crashed), None)
     chosen = subprotocol(headers)
     if isinstance(listener, Guest):
         accepted = cast("WSUpgradeResponse", Accepted(chosen or ""))

@@ -63,7 +63,12 @@ class Exchange:
             self._subscription.close()
 
     def send(self, peer: str, item: Item) -> None:
-        """Send *item* to *peer*, in order, with all else of this loop turn."""
+        """Send *item* to *peer*, in order, with all else of this loop turn.
+
+        What is for this shard itself goes nowhere: nobody follows its own session.
+        """
+        if peer == self.me:
+            return
         self._outgoing.setdefault(peer, []).append(item.pack())
         if not self._scheduled:
             self._scheduled = True

@@ -215,7 +215,10 @@ class Follower:
     def hand_over(self, runner: Runner) -> None:
         """Give all that is under way to the runner that the session has here now."""
         self._up.hand_over(runner)
+        if not self.ready.done():
+            self.ready.set_result(None)
         self._waiters.give_looks(runner.look)
+        self._waiters.expect_nobody()
         self._cancel_report()
         runner.wake()
 

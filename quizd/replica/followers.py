@@ -60,6 +60,7 @@ class Followers:
         self._waiting_max = waiting_max
         self._certainty = certainty
         self._followed: dict[str, Followed] = {}
+        self._halted: dict[str, Followed] = {}
         self._at: dict[str, str] = {}
         for kind in FROM_OWNER:
             exchange.handle(kind, self._on_item)
@@ -72,8 +73,8 @@ class Followers:
         return iter([followed.follower for followed in self._followed.values()])
 
     def get(self, session_id: str) -> Follower | None:
-        """Return the follower of a session, if it is followed."""
-        followed = self._followed.get(session_id)
+        """Return the follower of a session, if it is followed, or halted."""
+        followed = self._followed.get(session_id) or self._halted.get(session_id)
         if followed is None:
             return None
         followed.used_ms = self._clock.now_ms()
@@ -132,20 +133,30 @@ class Followers:
         followed = Followed(follower, lines, task, self._clock.now_ms())
         self._followed[session_id] = followed
 
-    def take_out(self, session_id: str) -> Followed | None:
-        """Stop following a session, whose connections stay; return what there was."""
+    def halt(self, session_id: str) -> Followed | None:
+        """Let the replica of a session stand as it is; return what there is.
+
+        It stays known: who comes meanwhile comes to the connections that there are.
+        """
         followed = self._followed.pop(session_id, None)
         if followed is not None:
+            self._halted[session_id] = followed
             followed.follower.halt()
             followed.task.cancel()
-            self._forget_addresses(session_id)
-        return followed
+        return self._halted.get(session_id)
 
-    def put_back(self, session_id: str, followed: Followed) -> None:
-        """Follow on: the session did not become ours."""
-        follower, lines = followed.follower, followed.lines
-        self._begin(session_id, follower, lines, follower.resume(followed.task))
-        self._note_addresses(follower)
+    def take_out(self, session_id: str) -> Followed | None:
+        """Follow a session no more, whose connections stay; return what there was."""
+        self.halt(session_id)
+        self._forget_addresses(session_id)
+        return self._halted.pop(session_id, None)
+
+    def put_back(self, session_id: str) -> None:
+        """Go on after :meth:`halt`: the session did not become ours."""
+        followed = self._halted.pop(session_id, None)
+        if followed is not None:
+            follower, lines = followed.follower, followed.lines
+            self._begin(session_id, follower, lines, follower.resume(followed.task))
 
     def suspect(self, owner: str) -> None:
         """Look who owns the sessions of *owner*, which is gone."""
@@ -157,7 +168,7 @@ class Followers:
         """Report to the owners, look after what is silent, let go what is unused."""
         before_ms = self._clock.now_ms() - IDLE_MS
         for session_id, followed in list(self._followed.items()):
-            if followed.follower.here or not followed.follower.ready.done():
+            if followed.lines.is_watched or not followed.follower.ready.done():
                 followed.used_ms = self._clock.now_ms()
             if followed.used_ms < before_ms:
                 self._let_go(session_id)
@@ -166,7 +177,7 @@ class Followers:
 
     def stop(self) -> None:
         """Follow nothing any more."""
-        for session_id in list(self._followed):
+        for session_id in [*self._followed, *self._halted]:
             followed = self.take_out(session_id)
             if followed is not None:
                 followed.follower.stop()

@@ -15,6 +15,11 @@ class Lines(Subscriber, Protocol):
         """Where the connections put their answers."""
         ...
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody is here: players, hosts, or who waits for a picture."""
+        ...
+
     def adopt(self, handle: Handle) -> None:
         """Go on with another handle of the same session, on the same inbox."""
         ...

@@ -196,17 +196,17 @@ class Node:
                 lambda: self._wiring.link.waiting[1],
             ),
             (
-                "quizd_link_published_messages",
+                "quizd_link_published_messages_total",
                 "Messages published since the start.",
                 lambda: counters.published,
             ),
             (
-                "quizd_link_dropped_messages",
+                "quizd_link_dropped_messages_total",
                 "Messages that did not reach Redis: their takers repair.",
                 lambda: counters.dropped,
             ),
             (
-                "quizd_link_gaps",
+                "quizd_link_gaps_total",
                 "Times that messages were missed, each repaired from the journal.",
                 lambda: self.exchange.gaps,
             ),

@@ -11,6 +11,8 @@ from quizd.codes import Reason, Refused
 from quizd.replica.messages import event_fields, refused_of
 from quizd.session import events as ev
 
+Submit = Callable[[ev.Event], asyncio.Future[int | None]]
+
 REPEATABLE = (ev.ParticipantJoined, ev.AnswerSubmitted, ev.HistoryLost)
 """Twice is once with these; a host's command is given up rather than repeated."""
 
@@ -38,11 +40,15 @@ class Requests:
         self._limit = limit
         self._number = number
         self._open: dict[int, Request] = {}
+        self._heir: Submit | None = None
 
     def put(
         self, event: ev.Event, now_ms: int, reply: asyncio.Future[int | None]
     ) -> None:
         """Send *event*; *reply* ends as the owner says."""
+        if self._heir is not None:
+            _link(self._heir(event), reply)
+            return
         if len(self._open) >= self._limit:
             reply.set_exception(Refused(Reason.SHARD_UNAVAILABLE))
             return
@@ -72,10 +78,9 @@ class Requests:
             else:
                 request.reply.set_exception(Refused(Reason.SHARD_UNAVAILABLE))
 
-    def hand_over(
-        self, submit: Callable[[ev.Event], asyncio.Future[int | None]]
-    ) -> None:
-        """Give what is open to the owner that is here now."""
+    def hand_over(self, submit: Submit) -> None:
+        """Give what is open to the owner that is here now, and all that comes yet."""
+        self._heir = submit
         for request in list(self._open.values()):
             if request.reply.done():
                 continue

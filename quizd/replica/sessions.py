@@ -246,7 +246,7 @@ class ClusterSessions:
         await self._members.refresh()
         shard = self._members.ring().owner(opening.session_id)
         if shard == self._members.me.shard:
-            await self._owner.create(opening)
+            await self._create(opening)
             return
         reply = asyncio.get_running_loop().create_future()
         self._asked[opening.session_id] = reply
@@ -264,6 +264,13 @@ class ClusterSessions:
             raise Refused(Reason.SHARD_UNAVAILABLE) from error
         finally:
             del self._asked[opening.session_id]
+
+    async def _create(self, opening: Opening) -> None:
+        """Open a session here; who has looked for it too early is given it now."""
+        runner = await self._owner.create(opening)
+        followed = self._followers.take_out(opening.session_id)
+        if followed is not None:
+            followed.follower.hand_over(runner)
 
     async def _created(self, session_id: str) -> Handle | None:
         """Return a session that somebody is opening just now, ``None`` if nobody is."""
@@ -287,7 +294,7 @@ class ClusterSessions:
         )
         body: dict[str, object] = {}
         try:
-            await self._owner.create(opening)
+            await self._create(opening)
         except Exists:
             pass  # it was asked for again
         except Refused as refused:
@@ -337,39 +344,39 @@ class ClusterSessions:
         if session_id in self._taking or self._owner.known(session_id) is not None:
             return False
         self._taking.add(session_id)
-        followed = self._followers.take_out(session_id)
         try:
-            await self._take_over(session_id, followed)
+            await self._take_over(session_id)
         except JournalUnavailable as error:
             # The claim may have been kept: then nobody else looks for an owner.
             self._unfinished.add(session_id)
             self.on_unfinished()
-            return self._not_taken(session_id, followed, error)
+            return self._not_taken(session_id, error)
         except (Unknown, Fenced) as error:
-            return self._not_taken(session_id, followed, error)
+            return self._not_taken(session_id, error)
         except Exception as error:
             log.exception("takeover_crashed", session_id=session_id)
-            return self._not_taken(session_id, followed, error)
+            return self._not_taken(session_id, error)
         finally:
             self._taking.discard(session_id)
         self._unfinished.discard(session_id)
         return True
 
-    def _not_taken(
-        self, session_id: str, followed: Followed | None, error: Exception
-    ) -> bool:
+    def _not_taken(self, session_id: str, error: Exception) -> bool:
         log.warning("takeover_failed", session_id=session_id, error=str(error))
-        if followed is not None and self._owner.known(session_id) is None:
-            self._followers.put_back(session_id, followed)
+        if self._owner.known(session_id) is None:
+            self._followers.put_back(session_id)
         return False
 
-    async def _take_over(self, session_id: str, followed: Followed | None) -> None:
+    async def _take_over(self, session_id: str) -> None:
+        followed = self._followers.halt(session_id)
         claim = await self._journal.claim(session_id, self._clock.now_ms())
         found = await self._caught_up(session_id, followed, claim)
+        followed = self._followers.halt(session_id)  # it may be followed only now
         if followed is not None:
             self._moving[session_id] = followed.lines
         inbox = followed.lines.inbox if followed else None
         runner = self._owner.adopt(found.replica.session, claim, inbox)
+        self._followers.take_out(session_id)
         if followed is not None:
             followed.follower.hand_over(runner)
             if found.anew:

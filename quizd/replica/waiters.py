@@ -80,6 +80,13 @@ class Waiters:
                 future.set_result(None)
         self._expected = [each for each in self._expected if not each[2].done()]
 
+    def expect_nobody(self) -> None:
+        """Have all who are expected looked for where it is known who is in."""
+        for _, _, future in self._expected:
+            if not future.done():
+                future.set_result(None)
+        self._expected.clear()
+
     def pass_on_replies(self, index: int) -> bool:
         """Pass on what tells of batches up to *index*; tell whether any is left."""
         while self._replies and self._replies[0]["index"] <= index:

@@ -9,6 +9,8 @@ import pytest
 from quizd.accounts.tokens import Tokens
 from quizd.clock import SystemClock
 from quizd.codes import Close
+from quizd.edge.admission import Admitted, Turned
+from quizd.edge.connection import Visit
 from quizd.edge.edge import Edge
 from quizd.owner.handle import Handle
 from quizd.session import events as ev
@@ -131,3 +133,37 @@ async def test_who_came_during_a_reload_is_sent_to_the_new_hub() -> None:
     newer = edge.lines("s1", cast("Handle", StageRunner(session(1).state)))
     assert caller.line.close_code() == Close.SERVICE_RESTART
     assert Caller.player(newer, 0).kinds() == ["welcome"]
+
+
+async def test_who_comes_where_no_lines_are_is_asked_to_come_again() -> None:
+    """The session is known, and its hub is gone: nobody falls into the hole."""
+    edge = Edge(Settings(), Tokens(bytes(32), 60), SystemClock())
+    runner = cast("Handle", StageRunner(session(1).state))
+    edge.lines("s1", runner)
+    edge.forget("s1")
+    with pytest.raises(Turned) as turned:
+        edge._connector()(Admitted(runner, Visit(0, "p0")))
+    assert turned.value.code is Close.TRY_AGAIN_LATER
+
+
+async def test_no_broadcast_overtakes_the_picture() -> None:
+    """The new story is longer than the old one, and goes on before all are shown it."""
+    one = stage(PLAYERS)
+    callers = [Caller.player(one.hub, index) for index in range(PLAYERS)]
+    callers.append(Caller.host(one.hub))
+    for caller in callers:
+        caller.got()
+    for event in (ev.HostStarted(), ev.HostAdvanced()):  # nobody here hears of these
+        for record in one.live.decide(event, one.now_ms):
+            one.live.apply(record)
+    one.hub.show_anew()
+    await asyncio.sleep(0)
+    one.does(ev.HostAdvanced())
+    await settle()
+    for caller in callers:
+        welcome, *rest = [
+            m for m in caller.got() if m["type"] == "welcome" or "seq" in m
+        ]
+        assert welcome["type"] == "welcome"
+        due = welcome["payload"]["seq"] + 1
+        assert seqs(rest) == list(range(due, 4))

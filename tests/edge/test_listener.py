@@ -450,6 +450,19 @@ async def test_refused_by_a_status(status: int, retry: bytes) -> None:
         assert retry in answer
 
 
+async def test_a_bug_of_ours_is_not_shown() -> None:
+    """What an exception says, an id perhaps, is the log's."""
+
+    def connect(_: Admitted) -> WSListener:
+        raise KeyError("0123abcd")
+
+    async with peer(replace(port(), connect=connect)) as one:
+        one.send(UPGRADE)
+        answer = await one.end()
+        assert answer.startswith(b"HTTP/1.1 500 ")
+        assert answer.endswith(b"\r\n\r\ninternal error")
+
+
 async def test_refused_by_a_close_code() -> None:
     """The upgrade is done, the code said, and the line ends with the peer's answer."""
     admit = turn_away(Turned("token has expired", code=Close.UNAUTHORIZED))
@@ -541,6 +554,29 @@ async def test_upgrade_waits_for_what_is_missing(dripping: bool) -> None:
             received += await one.reader.read(100)
         assert split(received)[0] == [Frame(TEXT, b"first"), Frame(TEXT, b"second")]
     assert [(ask.quiz_id, ask.token) for ask in asked] == [("", "t")]
+
+
+async def test_who_waits_for_what_is_missing_is_counted() -> None:
+    """A socket is a socket: the ceiling holds for those who wait, and until they go."""
+    here: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    asked: list[Ask] = []
+
+    def missing(ask: Ask) -> asyncio.Future[None]:
+        asked.append(ask)
+        return here
+
+    own = replace(port(sockets_max=2), missing=missing)
+    async with peer(own) as one, peer(own) as other:
+        for waiting in (one, other):
+            waiting.send(UPGRADE)
+        while len(asked) < 2:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0)
+        async with peer(own) as third:
+            assert (await third.head()).startswith(b"HTTP/1.1 503 ")
+        here.set_result(None)
+        for waiting in (one, other):
+            assert (await waiting.head()).startswith(b"HTTP/1.1 101 ")
+        assert own.at_door == set()
 
 
 async def test_what_is_known_is_not_waited_for() -> None:

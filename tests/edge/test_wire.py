@@ -394,6 +394,25 @@ async def test_full_inbox_is_said() -> None:
     assert (len(inbox), pair.wire.calls) == (2, ["full", "full"])
 
 
+@pytest.mark.parametrize("field", ["questionId", "selectedOption"])
+async def test_text_that_an_inbox_cannot_count_is_for_the_general_decoder(
+    field: str,
+) -> None:
+    """Where messages may be long: its size has 16 bits there."""
+    inbox = Inbox(100_000, lambda: None)
+    pair = Pair(inbox, message_bytes=200_000)
+    for size in (70_000, 65_536, 65_535):
+        payload = {"questionId": "q1", "selectedOption": "blue", field: "x" * size}
+        said = orjson.dumps({"type": "answer_submission", "payload": payload})
+        pair.hear(said)
+        if size > 65_535:
+            assert pair.wire.texts.pop() == said
+            assert len(inbox) == 0
+    assert pair.wire.texts == []
+    assert len(inbox) == 1
+    assert len(inbox.pack(0)) > 65_535
+
+
 async def test_host_answers_are_not_taken_in_place() -> None:
     """Without an inbox everything goes to the decoder, which refuses it."""
     pair = Pair()

@@ -92,6 +92,11 @@ class StageLines:
         """Nothing is on its way."""
         return 0
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether players are here."""
+        return isinstance(self.handle, Follower) and bool(self.handle.here)
+
     def adopt(self, handle: Handle) -> None:
         """Go on with *handle*."""
         assert handle.inbox is self.handle.inbox
@@ -211,7 +216,10 @@ class StageShard:
         return self.sessions.subscribe(runner)
 
     def lines(self, session_id: str, handle: Handle) -> StageLines:
-        """Make a session's connections."""
+        """Make a session's connections; there is one place for all who come."""
+        elder = self.all_lines.get(session_id)
+        if elder is not None:
+            elder.close_all(Close.SERVICE_RESTART)
         made = self.all_lines[session_id] = StageLines(handle)
         return made
 
