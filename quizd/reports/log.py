@@ -92,7 +92,8 @@ class Log:
                 yield bytes(chunk)
                 chunk.clear()
                 await asyncio.sleep(0)
-        yield bytes(chunk)
+        if chunk:
+            yield bytes(chunk)
 
     async def _lines(
         self, session_id: str, after_index: int, until: int | None, *, ended: bool

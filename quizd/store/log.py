@@ -30,16 +30,8 @@ SEALED_KIND = 0
 _INDEX = struct.Struct("<Q")
 
 
-def log_form(batch: bytes) -> bytes:
-    """Return what of *batch* is stored: everything but names and keys of joins.
-
-    Raises :class:`quizd.session.records.BadRecord` where it can't be read.
-    """
-    return log_form_of(batch, list(rec.unpack(batch)))
-
-
-def log_form_of(batch: bytes, records: Sequence[rec.Record]) -> bytes:
-    """Return the same of a *batch* whose *records* are known."""
+def log_form(batch: bytes, records: Sequence[rec.Record]) -> bytes:
+    """Return what of a *batch* of *records* is stored: all but names and keys."""
     if not any(isinstance(record, rec.ParticipantAdded) for record in records):
         return batch
     return rec.pack(map(_nameless, records))

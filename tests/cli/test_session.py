@@ -149,7 +149,9 @@ class TestVerify:
             result = stored.run("verify", name)
             head = START
             for index, batch in enumerate(PACKED[name], 1):
-                head = next_head(KEY, head, name, index, log_form(batch))
+                head = next_head(
+                    KEY, head, name, index, log_form(batch, list(rec.unpack(batch)))
+                )
             assert result.exit_code == 0
             assert result.stdout.splitlines() == [
                 f"the log of {name} is complete and unaltered",
@@ -205,8 +207,12 @@ class TestVerify:
         """Over another log, or over the same."""
         head = heads = START
         for index, batch in enumerate(PACKED[NAME], 1):
-            heads = next_head(KEY, heads, NAME, index, log_form(batch))
-            head = next_head(bytes(32), head, NAME, index, log_form(batch))
+            heads = next_head(
+                KEY, heads, NAME, index, log_form(batch, list(rec.unpack(batch)))
+            )
+            head = next_head(
+                bytes(32), head, NAME, index, log_form(batch, list(rec.unpack(batch)))
+            )
         stored.change(update(log_heads).where(HEAD_HERE).values(head=head))
         assert stored.problems("verify", NAME) == ["the log does not lead to its head"]
         stored.change(update(log_heads).where(HEAD_HERE).values(head=heads))
@@ -332,15 +338,18 @@ class TestWithout:
         """There is no file; none is made."""
         [line] = self._problems(tmp_path, *command)
         assert line == (
-            f"quizd: there is no database: {tmp_path / 'quizd.sqlite3'} is missing"
+            f"quizd: there is no database: {tmp_path / 'quizd.sqlite3'} is missing; "
+            "it is made when quizd first serves; if it is elsewhere, set data.dir or "
+            "database.url"
         )
         assert [path.name for path in tmp_path.iterdir()] == ["quizd.toml"]
 
     def test_a_key(self, command: tuple[str, ...], tmp_path: Path) -> None:
-        """A new one would prove nothing."""
+        """A new one would prove nothing; which setting names it is told."""
         (tmp_path / "quizd.sqlite3").touch()
         [line] = self._problems(tmp_path, *command)
-        assert f"{tmp_path / 'audit.key'} is missing" in line
+        assert f"there is no key of the logs: {tmp_path / 'audit.key'} is" in line
+        assert line.endswith("if it is elsewhere, set database.audit_key_file")
         assert not (tmp_path / "audit.key").exists()
 
     def test_tables(self, command: tuple[str, ...], tmp_path: Path) -> None:

@@ -139,7 +139,9 @@ async def test_a_chain_that_was_made_again_without_the_key(engine: AsyncEngine) 
     """The head is another one."""
     head = bytes(32)
     for index, batch in enumerate(PACKED["s"], 1):
-        head = next_head(bytes(32), head, "s", index, log_form(batch))
+        head = next_head(
+            bytes(32), head, "s", index, log_form(batch, list(rec.unpack(batch)))
+        )
     heads = log_heads.c.session_id == "s"
     await change(engine, update(log_heads).where(heads).values(head=head))
     assert await problems(engine) == ["the log does not lead to its head"]

@@ -32,7 +32,7 @@ from tests.session.play import T0, Play, quiz
 from tests.store.games import batches, expected, game, record, stored
 
 KEY = bytes(range(32))
-PACING = Pacing(linger_s=0, retry_first_s=0.001, retry_max_s=0.01)
+PACING = Pacing(linger_s=0, retry_first_s=0.001, retry_max_s=0.01, certain_s=0.05)
 PATIENCE_S = 30
 
 backend = backend_fixture

@@ -100,8 +100,8 @@ class Shard:
 
     async def failed(self) -> None:
         """Wait until Redis could not be asked."""
-        before = self.metric("failures")
-        await until(lambda: self.metric("failures") > before)
+        before = self.metric("failures_total")
+        await until(lambda: self.metric("failures_total") > before)
 
     async def die(self) -> None:
         """Stop as a killed process does: nothing more is told."""

@@ -42,7 +42,7 @@ async def test_redis_dies_and_comes_back_under_a_game(
         await game.ask()
         await game.play_on()
         await one.told()
-        assert one.metric("gaps") == 0
+        assert one.metric("gaps_total") == 0
         await assert_all_told(journal, client)
 
 

@@ -21,7 +21,7 @@ from tests.support.scrape import metric
 pytestmark = [needs_redis, pytest.mark.asyncio(loop_scope="module")]
 
 RULES = {"start": "host", "advance": "host", "min_participants": 1}
-PUBLISHED = "quizd_events_published_events"
+PUBLISHED = "quizd_events_published_events_total"
 MESSAGE_S = 0.1
 TOLD = {"events.streams": ",".join(STREAMS)}
 

@@ -45,7 +45,7 @@ async def test_a_stream_is_bounded(client: Client, journal: MemoryJournal) -> No
         for number in range(250):
             await runner.submit(ev.HostLocked(locked=number % 2 == 0))
         await one.told()
-        assert one.metric("published_events") == 251
+        assert one.metric("published_events_total") == 251
     events = await on(client, "phases")
     assert 100 <= len(events) <= 200
     assert events[-1]["through"] == 251

@@ -111,6 +111,16 @@ async def test_chunks_are_bounded(
     ]
 
 
+async def test_no_chunk_is_empty(
+    reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the last line fills one: who takes the last chunk has that line."""
+    monkeypatch.setattr(log, "CHUNK_BYTES", 1)
+    chunks = [chunk async for chunk in reports.log.chunks(ENDED[0])]
+    assert [chunk.count(b"\n") for chunk in chunks] == [1] * len(chunks)
+    assert orjson.loads(chunks[-1])["verified"]
+
+
 async def test_slices_are_the_whole(
     reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,13 @@ all there is to "exactly once":
 So there is no lock and nobody who must know who the owner is; two who write the same
 waste time and do no harm. After *any* failure all cursors of the unit are read again.
 Whoever reads a cursor holds the journal to it, by the hash of all that comes behind: a
-journal that has lost its end, and has grown since, is not what was written.
+journal that has lost its end, and has grown since, is not what was written. What was
+proved of it once is remembered (``trail.py``), so that failures cost no reading.
+
+**A journal that lacks what is written** may be a Redis that came back without its end,
+which its owner gives back in a moment. So the session waits: it is looked at now and
+then, and the others go on. Only what stays away for ``Pacing.certain_s``, while nothing
+else fails, is lost.
 
 **From batches to rows.** Pure functions (``rows.py``). What a row needs of earlier
 batches, such as how many had joined, is kept beside the cursor, so that any shard can
@@ -49,9 +55,9 @@ by a unit at most. Work on the event loop is cut into turns of about a milliseco
 **Slowness** is no failure, but has a mode of its own: ``pace.py``.
 
 The parts: ``queue.py`` the task; ``followed.py`` what it knows of sessions;
-``collect.py`` filling a unit; ``unit.py`` the unit; ``sink.py`` what a database's side
-promises, ``postgres.py`` (with ``line.py`` and ``copying.py``) and ``sqlite.py`` do it;
-``source.py`` what is needed of a journal.
+``collect.py`` filling a unit; ``trail.py`` what was proved; ``unit.py`` the unit;
+``sink.py`` what a database's side promises, ``postgres.py`` (with ``line.py`` and
+``copying.py``) and ``sqlite.py`` do it; ``source.py`` what is needed of a journal.
 """
 
 from quizd.store.write_behind.pace import Pacing, State, Switch

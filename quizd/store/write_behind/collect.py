@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 from quizd.clock import Turns
 from quizd.log import get_logger
-from quizd.store.write_behind.followed import Sessions
+from quizd.store.write_behind.followed import Doubt, Followed, Sessions
 from quizd.store.write_behind.results import (
     Incomplete,
     Result,
@@ -14,14 +14,20 @@ from quizd.store.write_behind.results import (
     results_in,
 )
 from quizd.store.write_behind.sink import Sink, SinkUnavailable
-from quizd.store.write_behind.source import Position, Source, chain
+from quizd.store.write_behind.source import Position, Source
+from quizd.store.write_behind.trail import Trail
 from quizd.store.write_behind.unit import Cursor, Item, Unit
 
 LOADED_AT_ONCE = 500
 """Sessions whose cursors are read by one query."""
 
+LOOKS = 20
+"""How often a journal is looked at that may be given back what it has lost."""
+
 LARGE_BYTES = 64 * 1024
 """A batch that is turned into rows in a thread: it could take longer than a turn."""
+
+AHEAD = "the store is ahead of the journal"
 
 log = get_logger(__name__)
 
@@ -39,11 +45,13 @@ class Collector:
         sink: Sink,
         sessions: Sessions,
         results_of: ResultsOf | None,
+        certain_s: float,
     ) -> None:
         self._source = source
         self._sink = sink
         self._sessions = sessions
         self._results_of = results_of
+        self._certain_s = certain_s
         self.alone: set[str] = set()
 
     async def fill(self, unit: Unit, limit_bytes: int) -> None:
@@ -51,7 +59,8 @@ class Collector:
 
         Raises :class:`SourceFailed` and what the sink raises.
         """
-        turn = self._sessions.behind[:LOADED_AT_ONCE]
+        now_s = asyncio.get_running_loop().time()
+        turn = self._sessions.ready(now_s)[:LOADED_AT_ONCE]
         await self._load([sid for sid in turn if self._sessions[sid].cursor is None])
         await self._collect(unit, turn, limit_bytes)
 
@@ -89,6 +98,7 @@ class Collector:
             try:
                 await self._take(unit, session_id, limit_bytes)
             except LookupError:
+                followed.trail = None
                 self._sessions.unsure([session_id])
             if alone or unit.size_bytes >= limit_bytes:
                 return
@@ -110,29 +120,77 @@ class Collector:
         except LookupError as error:
             await self._gone(session_id, cursor, error)
             return
+        if session_id not in self._sessions:
+            return
         if reason:
             self.park(session_id, reason)
-        elif session_id in self._sessions:
+        elif reason is not None:
             self._sessions.stands(session_id, cursor)
 
-    async def _mismatch(self, session_id: str, cursor: Cursor) -> str:
-        """Return what keeps the journal from going on from *cursor*, if anything does.
+    async def _mismatch(self, session_id: str, cursor: Cursor) -> str | None:
+        """Return what keeps the journal from going on from *cursor*, or nothing.
+
+        ``None`` where that can't be known yet: somebody may be about to mend it.
 
         One that has lost its end may have grown past the cursor since. So all that it
-        has behind the cursor must lead from the cursor's hash to its own.
+        has behind the cursor must lead from the cursor's hash to its own. What was
+        proved before may be of an end that is lost; then all is read again.
         """
+        followed = self._sessions[session_id]
         position = await self._position(session_id)
         if position.index < cursor.index:
-            return "the store is ahead of the journal"
-        at, reached, turns = cursor.index, cursor.hash, Turns()
-        async for index, batch in self._read(session_id, cursor.index):
-            if index > position.index:
+            return self._ahead(session_id, followed, position)
+        for known in (followed.trail, None):
+            trail = await self._trail(session_id, cursor, position, known)
+            if trail.hash == position.hash:
+                followed.trail = trail
+                return ""
+        return "store and journal differ"
+
+    def _ahead(
+        self, session_id: str, followed: Followed, position: Position
+    ) -> str | None:
+        """Return that the store is ahead if the journal has stood still for long.
+
+        One that was killed may come back without its end, and be given it back.
+        """
+        now_s = asyncio.get_running_loop().time()
+        place, doubt = (position.index, position.hash), followed.doubt
+        if doubt is None:
+            log.warning("journal is behind the store", session_id=session_id)
+        if doubt is None or doubt.place != place:
+            doubt = followed.doubt = Doubt(place, now_s)
+        certain_s = doubt.since_s + self._certain_s
+        doubt.look_s = min(now_s + self._certain_s / LOOKS, certain_s)
+        return AHEAD if now_s >= certain_s else None
+
+    async def _trail(
+        self, session_id: str, cursor: Cursor, position: Position, known: Trail | None
+    ) -> Trail:
+        """Return the journal's way from *cursor* to *position*, along *known* first."""
+        trail = Trail(cursor.index, cursor.hash)
+        if known is not None and known.index <= position.index:
+            crossing = known.crossing(cursor.index)
+            if crossing is not None:
+                await self._walk(session_id, trail, crossing)
+                trail.join(known)
+        await self._walk(session_id, trail, position.index)
+        return trail
+
+    async def _walk(self, session_id: str, trail: Trail, through: int) -> None:
+        """Go on with *trail* by what the journal has up to *through*."""
+        if trail.index >= through:
+            return
+        turns = Turns()
+        async for index, batch in self._read(session_id, trail.index):
+            if index > through:
                 break
-            at, reached = index, chain(reached, batch)
+            trail.step(index, batch)
+            if index == through:
+                return
             await turns.give()
-        if at < position.index:
-            raise SourceFailed(f"batch {at + 1} of session {session_id} is not there")
-        return "" if reached == position.hash else "store and journal differ"
+        lacks = f"batch {trail.index + 1} of session {session_id}"
+        raise SourceFailed(f"{lacks} is not there")
 
     async def _position(self, session_id: str) -> Position:
         try:

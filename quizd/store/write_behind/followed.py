@@ -8,9 +8,22 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from quizd.store.write_behind.trail import Trail
 from quizd.store.write_behind.unit import Cursor, Unit
 
 KEEP_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Doubt:
+    """A journal has stood at a *place* behind the store, as seen since ``since_s``.
+
+    It is looked at again at ``look_s``; both by the event loop's clock.
+    """
+
+    place: tuple[int, bytes]
+    since_s: float
+    look_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -21,7 +34,8 @@ class Followed:
     while a unit is being written. ``last`` is the latest batch that was told of;
     ``since_ms`` an instant that the oldest of those that wait is not older than, but
     for how long it took to be told of; ``waiting_bytes`` counts those whose size was
-    told.
+    told. ``trail`` is what was proved of the journal, as long as that goes beyond what
+    is safe; ``doubt`` keeps the session waiting while the journal has less than that.
     """
 
     cursor: Cursor | None = None
@@ -30,6 +44,8 @@ class Followed:
     since_ms: int = 0
     waiting_bytes: int = 0
     trimmed: int = 0
+    trail: Trail | None = None
+    doubt: Doubt | None = None
     kept: deque[tuple[int, bytes]] = field(default_factory=deque)
 
     @property
@@ -76,6 +92,19 @@ class Sessions:
     def behind(self) -> list[str]:
         """Those with batches that wait, the one that has waited longest first."""
         return list(self._behind)
+
+    def ready(self, now_s: float) -> list[str]:
+        """Those of them that need not wait for their journal, in the same order."""
+        return [each for each in self._behind if self._look_s(each) <= now_s]
+
+    @property
+    def ready_s(self) -> float:
+        """When the first of them need not, by the event loop's clock; 0: at once."""
+        return min(map(self._look_s, self._behind), default=0.0)
+
+    def _look_s(self, session_id: str) -> float:
+        doubt = self._followed[session_id].doubt
+        return 0.0 if doubt is None else doubt.look_s
 
     @property
     def caught_up(self) -> bool:
@@ -154,6 +183,7 @@ class Sessions:
 
     def stands(self, session_id: str, cursor: Cursor) -> None:
         """Note where the database says that a session stands."""
+        self._followed[session_id].doubt = None
         self.collected(session_id, cursor)
         self._is_safe(session_id, cursor)
 
@@ -165,6 +195,8 @@ class Sessions:
         """
         followed = self._followed[session_id]
         followed.written = cursor.index
+        if followed.trail is not None and followed.trail.index <= cursor.index:
+            followed.trail = None
         self._behind.pop(session_id, None)
         if cursor.index < followed.last:
             self._behind[session_id] = None  # at the end: others have their turn
@@ -186,6 +218,11 @@ class Sessions:
         for session_id in session_ids:
             if session_id in self._followed:
                 self._followed[session_id].cursor = None
+
+    def doubt_anew(self) -> None:
+        """Begin to wait from the start: nobody could give a journal anything back."""
+        for session_id in self._behind:
+            self._followed[session_id].doubt = None
 
     def park(self, session_id: str, reason: str) -> None:
         """Write nothing of a session any more, so that the others can go on."""

@@ -39,7 +39,9 @@ class Switch(StrEnum):
 class Pacing:
     """Times in seconds, units in bytes of batches, 0: as the database likes them.
 
-    ``linger_s`` is waited after the first new batch, so that others can join it.
+    ``linger_s`` is waited after the first new batch, so that others can join it. What
+    a journal lacks of what is stored is lost for certain after ``certain_s``: an owner
+    that lives gives it back before.
     """
 
     linger_s: float = 0.1
@@ -49,6 +51,7 @@ class Pacing:
     buffer_unit_factor: int = 4
     retry_first_s: float = 0.1
     retry_max_s: float = 5.0
+    certain_s: float = 10.0
     switch: Switch = Switch.AUTO
 
 

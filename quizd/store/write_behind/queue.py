@@ -76,7 +76,13 @@ class WriteBehind:
         self._sessions = Sessions(clock.now_ms, options.keep_bytes, options.on_written)
         unit_bytes = options.pacing.unit_bytes or sink.unit_bytes
         self._pace = Pace(replace(options.pacing, unit_bytes=unit_bytes))
-        self._collector = Collector(source, sink, self._sessions, options.results_of)
+        self._collector = Collector(
+            source,
+            sink,
+            self._sessions,
+            options.results_of,
+            options.pacing.certain_s,
+        )
         self._ahead = Unit(options.key)
         self._work = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -211,12 +217,20 @@ class WriteBehind:
         await self._resume()
         while not self._stopped:
             if self._sessions.caught_up:
-                self._work.clear()
                 self._pace.caught_up()
                 self._done.set()
-                await self._work.wait()
+                await self._hear(None)
                 await self._pause(self._pace.linger_s)
+            elif (ready_s := self._sessions.ready_s) > 0:
+                await self._hear(ready_s)
             await self._round()
+
+    async def _hear(self, until_s: float | None) -> None:
+        """Wait for word of a batch, until *until_s* by the event loop's clock."""
+        self._work.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until_s):
+                await self._work.wait()
 
     async def _resume(self) -> None:
         """Take up every session that the journal has from before."""
@@ -318,6 +332,7 @@ class WriteBehind:
 
     async def _failed(self, error: Exception) -> None:
         self.failures += 1
+        self._sessions.doubt_anew()
         timed_out = isinstance(error, SinkTimeout)
         pause_s = self._pace.failed(str(error), timed_out=timed_out)
         if self._pace.failures == 1:
@@ -347,8 +362,8 @@ class WriteBehind:
         """Have the journal let go of what is written; if it can't, the next time."""
         for session_id, move in unit.moves.items():
             index, ended = move.after.index, move.after.context.ended
-            there = session_id in self._sessions
-            trimmed = self._sessions[session_id].trimmed if there else 0
+            followed = self._sessions.get(session_id)
+            trimmed = followed.trimmed if followed else 0
             if index - trimmed < TRIM_BATCHES and not ended:
                 continue
             try:
@@ -356,8 +371,8 @@ class WriteBehind:
             except Exception as error:  # noqa: BLE001 - whatever a journal raises
                 log.warning("journal not trimmed", error=str(error))
                 return
-            if there:
-                self._sessions[session_id].trimmed = index
+            if followed:  # and be it that it was released meanwhile
+                followed.trimmed = index
 
 
 async def write_all(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain as join
 
-from quizd.store.log import START, log_form_of, next_head, sealed
+from quizd.store.log import START, log_form, next_head, sealed
 from quizd.store.write_behind.rows import (
     UNKNOWN,
     UNREADABLE,
@@ -70,7 +70,7 @@ class Unit:
         """Add the batch that comes after *cursor*; return the cursor behind it."""
         translation, error = _read(session_id, batch, cursor.context)
         context = translation.context
-        log = sealed(batch) if error else log_form_of(batch, translation.records)
+        log = sealed(batch) if error else log_form(batch, translation.records)
         item = Item(
             session_id=session_id,
             index=index,
