@@ -80,7 +80,8 @@ def main(words: Sequence[str] | None = None) -> int:
     for text in found.violations.texts[:10]:
         print(f"VIOLATION {text}")
     seconds = time.monotonic() - started_s
-    told.write(found, seconds, options.results, name_of(plan.players))
+    name = name_of(plan.players)
+    report.write_apart(found, seconds, options.results, name, told.table)
     return 1 if found.violations else 0
 
 

@@ -2,17 +2,19 @@
 
 ``latest.json`` is all there is: :func:`write` makes the table (``latest.md``) and the
 plots (``*.png``) from it and from nothing else. A scenario that is run alone takes its
-place in the file and leaves the others' there.
+place in the file and leaves the others' there. What is no part of the suite has a file
+and a table of its own (:func:`write_apart`).
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 
+from bench.machine import commit, facts
 from bench.scenarios.base import Outcome, number
 
 mpl.use("agg")
@@ -66,6 +68,32 @@ def write(results: Results, folder: Path = RESULTS) -> None:
     plot_latencies(results, folder)
     plot_growth(results, folder)
     plot_peers(results, folder)
+
+
+def write_apart(
+    found: Outcome,
+    seconds: float,
+    folder: Path,
+    name: str,
+    told: Callable[[Results], str],
+) -> None:
+    """Write file and table of *found*, called *name*; *told* makes the table.
+
+    *seconds*: how long it took.
+    """
+    results: Results = {
+        "machine": facts(),
+        "commit": commit(),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),  # noqa: TID251 - for people
+        "seconds": round(seconds, 1),
+        **found.data,
+        "figures": [figure.told() for figure in found.figures],
+        "violation_texts": list(found.violations.texts),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
+    put(folder / f"{name}.json", text)
+    put(folder / f"{name}.md", told(results))
 
 
 def show_peers(results: Results) -> None:

@@ -66,7 +66,8 @@ def main(words: Sequence[str] | None = None) -> int:
         print(figure)
     for text in found.violations.texts[:10]:
         print(f"VIOLATION {text}")
-    told.write(found, time.monotonic() - started_s, options.results, "rolling")
+    seconds = time.monotonic() - started_s
+    report.write_apart(found, seconds, options.results, "rolling", told.table)
     return 1 if found.violations else 0
 
 

@@ -4,7 +4,10 @@
     python examples/event_scores.py redis://127.0.0.1:6379/0 [GROUP [CONSUMER]]
 
 Prints a JSON line per session: ``{"sessionId", "scores": {participantId: points}}``, or
-``{"sessionId", "gap": true}`` where events were lost. Needs redis-py and nothing else.
+``{"sessionId", "gap": true}`` where events were lost. Needs redis-py and nothing else,
+and a quizd that tells answers, which it does not unless asked:
+
+    QUIZD_EVENTS__STREAMS=joins,phases,answers,leaderboard,results quizd serve
 
 What was read is acknowledged when the line is out. So after a crash the next start is
 given the same events again, and adds them up again: events may come twice, and an

@@ -21,7 +21,13 @@ from typing import Any
 import uvloop
 
 from quizd import __version__, metrics
-from quizd.accounts.tokens import Tokens, private_file, secret_from
+from quizd._fast.inbox import answers_refused
+from quizd.accounts.tokens import (
+    SECRET_MIN_BYTES,
+    Tokens,
+    private_file,
+    secret_from,
+)
 from quizd.api.app import create_app
 from quizd.api.joining import DirectJoin
 from quizd.api.services import Services
@@ -54,7 +60,6 @@ Gauge = tuple[str, str, Callable[[], float]]
 """A metric's name, its help, and how it is read."""
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-AUTHOR_TOKEN = "author.token"  # noqa: S105 - a file's name
 
 # A thread that has committed gets the interpreter back this soon beside a busy loop;
 # the default, 5 ms, would be most of an acknowledgement's time.
@@ -119,9 +124,9 @@ class Shard:
     ) -> None:
         self.settings = settings
         self.clock = SystemClock()
-        self.author_token = author_token(settings.data.dir)
+        self.author_token = author_token(settings.author_token_path)
         ttl_s = settings.auth.token_ttl_h * 3600
-        self.tokens = Tokens(secret_from(settings.secret_path), ttl_s)
+        self.tokens = Tokens(key_in(settings.secret_path, "secret"), ttl_s)
         self.edge = Edge(settings, self.tokens, self.clock)
         self.place: Alone | Node
         self.events: Events | None = None
@@ -231,12 +236,12 @@ class Shard:
                 lambda: sum(runner.waiting for runner in self.owner.runners()),
             ),
             (
-                "quizd_owner_answers_refused",
+                "quizd_owner_answers_refused_total",
                 "Answers that found their session's queue full.",
-                lambda: sum(r.inbox.refused for r in self.owner.runners()),
+                answers_refused,
             ),
             (
-                "quizd_owner_failures",
+                "quizd_owner_failures_total",
                 "Sessions that failed and were reloaded from the journal.",
                 lambda: self.owner.failures,
             ),
@@ -246,7 +251,7 @@ class Shard:
                 lambda: self.journal.depth,
             ),
             (
-                "quizd_edge_dead_connections",
+                "quizd_edge_dead_connections_total",
                 "Connections dropped because a ping went unanswered.",
                 lambda: self.edge.wheel.dropped,
             ),
@@ -320,7 +325,7 @@ def storage_options(
     ``OSError`` or ``ValueError`` for a key file that can't be used.
     """
     return StorageOptions(
-        key=secret_from(settings.audit_key_path),
+        key=key_in(settings.audit_key_path, "audit key"),
         database=settings.database,
         keep_ended_s=settings.journal.keep_ended_s,
         mine=mine,
@@ -359,10 +364,32 @@ def owner_settings(settings: Settings) -> OwnerSettings:
     )
 
 
-def author_token(data_dir: Path) -> str:
-    """Return the token that lets people write and host quizzes, made on first use."""
-    path = data_dir / AUTHOR_TOKEN
-    return private_file(path, secrets.token_urlsafe(24).encode()).decode()
+def key_in(path: Path, what: str) -> bytes:
+    """Return the key in *path*, made on first use; *what* it is, for people.
+
+    Raises ``OSError`` or ``ValueError``, which name the file, where it can't be used.
+    """
+    return _long_enough(secret_from(path), path, what)
+
+
+def author_token(path: Path) -> str:
+    """Return the token that lets people write and host quizzes, made on first use.
+
+    White space around it is left out: files written by hand end in a line's end. Raises
+    as :func:`key_in` does.
+    """
+    found = private_file(path, secrets.token_urlsafe(24).encode()).strip()
+    token = _long_enough(found, path, "author token")
+    if not token.isascii():
+        raise ValueError(f"{path}: the author token has letters beyond ASCII")
+    return token.decode()
+
+
+def _long_enough(key: bytes, path: Path, what: str) -> bytes:
+    if len(key) < SECRET_MIN_BYTES:
+        msg = f"{path}: the {what} has {len(key)} bytes, {SECRET_MIN_BYTES} at least"
+        raise ValueError(f"{msg} are needed")
+    return key
 
 
 Beside = Callable[[Shard], Coroutine[Any, Any, None]]

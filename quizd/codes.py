@@ -79,7 +79,9 @@ CLOSE_ADVICE: dict[Close, Advice] = {
         reconnect=False, meaning="binary message; every message is one JSON text"
     ),
     Close.INVALID_TEXT: Advice(reconnect=False, meaning="text that is not UTF-8"),
-    Close.MESSAGE_TOO_BIG: Advice(reconnect=False, meaning="message over 4 KiB"),
+    Close.MESSAGE_TOO_BIG: Advice(
+        reconnect=False, meaning="message longer than the server takes"
+    ),
     Close.INTERNAL_ERROR: Advice(reconnect=True, meaning="a fault of the server"),
     Close.SERVICE_RESTART: Advice(
         reconnect=True, meaning="the session is being reloaded from its journal"

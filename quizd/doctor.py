@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from quizd.accounts.tokens import SECRET_MIN_BYTES
 from quizd.config import ConfigError
 from quizd.journal.base import JournalUnavailable
 from quizd.journal.redis_health import survey
@@ -103,6 +104,7 @@ def examine(settings: Settings) -> list[Check]:
         ),
         check_data_dir(settings.data.dir),
         check_secret(settings.secret_path),
+        check_author_token(settings.author_token_path),
         check_audit_key(settings.audit_key_path),
         check_memory(settings),
         check_database(settings),
@@ -196,34 +198,77 @@ def _check_parent(folder: Path) -> Check:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What there is to know of a file with a key."""
+
+    name: str
+    setting: str
+    harm: str  # what people can do who should not read it
+    loss: str  # what ends when a new one takes its place
+    is_text: bool = False
+
+
+_SECRET = _Key("secret", "auth.secret_file", "sign tokens", "tokens end with it")
+_AUTHOR_TOKEN = _Key(
+    "author token",
+    "auth.author_token_file",
+    "change and host quizzes",
+    "authors need the new one then",
+    is_text=True,
+)
+_AUDIT_KEY = _Key(
+    "audit key",
+    "database.audit_key_file",
+    "forge logs",
+    "logs that were chained with it can't be verified then",
+)
+
+
 def check_secret(file: Path) -> Check:
-    """Check that only its owner can read the key that signs tokens."""
-    return _check_key("secret", file, "auth.secret_file", "sign tokens")
+    """Check that the key that signs tokens is long, and its owner's alone."""
+    return _check_key(_SECRET, file)
+
+
+def check_author_token(file: Path) -> Check:
+    """Check that the token of authors is long, and its owner's alone."""
+    return _check_key(_AUTHOR_TOKEN, file)
 
 
 def check_audit_key(file: Path) -> Check:
-    """Check that only its owner can read the key that logs are chained with."""
-    return _check_key("audit key", file, "database.audit_key_file", "forge logs")
+    """Check that the key that logs are chained with is long, and its owner's alone."""
+    return _check_key(_AUDIT_KEY, file)
 
 
-def _check_key(name: str, file: Path, key: str, harm: str) -> Check:
+def _check_key(key: _Key, file: Path) -> Check:
     try:
         mode = stat.S_IMODE(file.stat().st_mode)
+        content = file.read_bytes()
     except FileNotFoundError:
-        return Check(name, f"{file} will be made")
+        return Check(key.name, f"{file} will be made")
     except OSError as error:
         return Check(
-            name,
+            key.name,
             f"{file}: {error.strerror}",
-            f"set {key} to a file that this user can read",
+            f"set {key.setting} to a file that this user can read",
         )
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         return Check(
-            name,
-            f"{file} has mode {mode:04o}: who reads it can {harm}",
+            key.name,
+            f"{file} has mode {mode:04o}: who reads it can {key.harm}",
             f"chmod 600 {file}; if others could read it, replace it",
         )
-    return Check(name, f"{file} is private")
+    if wrong := _wrong_with(content, is_text=key.is_text):
+        advice = f"remove it, and the next start makes a new one; {key.loss}"
+        return Check(key.name, f"{file} {wrong}", advice)
+    return Check(key.name, f"{file} is private")
+
+
+def _wrong_with(content: bytes, *, is_text: bool) -> str:
+    size = len(content.strip() if is_text else content)
+    if size < SECRET_MIN_BYTES:
+        return f"has {size} bytes, {SECRET_MIN_BYTES} at least are needed"
+    return "has letters beyond ASCII" if is_text and not content.isascii() else ""
 
 
 def check_database(settings: Settings) -> Check:

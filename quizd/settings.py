@@ -541,6 +541,10 @@ class Auth(Section):
         default="",
         description="Key that signs tokens; empty: <data.dir>/secret, made as 0600.",
     )
+    author_token_file: str = Field(
+        default="",
+        description="Token of authors; empty: <data.dir>/author.token, made as 0600.",
+    )
 
 
 class Compat(Section):
@@ -609,6 +613,11 @@ class Settings(BaseModel):
     def secret_path(self) -> Path:
         """The file with the key that signs tokens."""
         return Path(self.auth.secret_file or self.data.dir / "secret")
+
+    @property
+    def author_token_path(self) -> Path:
+        """The file with the token that lets people write and host quizzes."""
+        return Path(self.auth.author_token_file or self.data.dir / "author.token")
 
     @property
     def audit_key_path(self) -> Path:

@@ -407,6 +407,13 @@ class TestSettings:
         settings = load(overrides={"auth": {"secret_file": "/run/key"}})
         assert settings.secret_path == Path("/run/key")
 
+    def test_author_token_path(self) -> None:
+        """The token of authors likewise."""
+        settings = load(overrides={"data": {"dir": "/srv/quizd"}})
+        assert settings.author_token_path == Path("/srv/quizd/author.token")
+        settings = load(overrides={"auth": {"author_token_file": "/run/token"}})
+        assert settings.author_token_path == Path("/run/token")
+
     def test_audit_key_path(self) -> None:
         """The key of logs likewise."""
         settings = load(overrides={"data": {"dir": "/srv/quizd"}})

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from quizd import doctor
+from quizd.app import author_token, key_in
 from quizd.doctor import Check, ClockSample
 from quizd.settings import Data, Journal, Limits, Server, Settings
 from quizd.store.by_hand import upgrade_database
@@ -126,21 +127,39 @@ class TestDataDir:
         assert not doctor.check_data_dir(tmp_path / "new").ok
 
 
+def key_file(folder: Path, content: bytes, mode: int = 0o600) -> Path:
+    """Return a file with a key."""
+    file = folder / "key"
+    file.write_bytes(content)
+    file.chmod(mode)
+    return file
+
+
 class TestSecret:
-    """The key that signs tokens is its owner's alone."""
+    """The key that signs tokens is long, and its owner's alone."""
 
     def test_missing(self, tmp_path: Path) -> None:
         """It is made at the first start."""
         assert doctor.check_secret(tmp_path / "secret").ok
+
+    @pytest.mark.parametrize(("size", "ok"), [(0, False), (15, False), (16, True)])
+    def test_length(self, tmp_path: Path, size: int, ok: bool) -> None:
+        """What serving refuses is told here, with what to do and what it costs."""
+        file = key_file(tmp_path, bytes(size))
+        check = doctor.check_secret(file)
+        assert check.ok is ok
+        if not ok:
+            assert check.detail == f"{file} has {size} bytes, 16 at least are needed"
+            assert check.advice.endswith("makes a new one; tokens end with it")
+            with pytest.raises(ValueError, match=f"^{file}: the secret has {size} byt"):
+                key_in(file, "secret")
 
     @pytest.mark.parametrize(
         ("mode", "ok"), [(0o600, True), (0o400, True), (0o640, False), (0o604, False)]
     )
     def test_mode(self, tmp_path: Path, mode: int, ok: bool) -> None:
         """Nobody else may read it."""
-        file = tmp_path / "secret"
-        file.touch()
-        file.chmod(mode)
+        file = key_file(tmp_path, bytes(32), mode)
         check = doctor.check_secret(file)
         assert check.ok is ok
         assert ok or f"chmod 600 {file}" in check.advice
@@ -152,8 +171,56 @@ class TestSecret:
         assert "auth.secret_file" in check.advice
 
 
+class TestAuthorToken:
+    """The token of authors is looked at like the secret; serving takes the same."""
+
+    def test_made(self, tmp_path: Path) -> None:
+        """It is made at the first start, and is the same at the next."""
+        file = tmp_path / "shared" / "token"
+        assert doctor.check_author_token(file).ok
+        token = author_token(file)
+        assert author_token(file) == token == file.read_text()
+        assert doctor.check_author_token(file).ok
+
+    def test_made_by_hand(self, tmp_path: Path) -> None:
+        """White space around it is not of it."""
+        file = key_file(tmp_path, b"\t a-token-of-16-ch \r\n")
+        assert author_token(file) == "a-token-of-16-ch"
+        assert doctor.check_author_token(file).ok
+
+    @pytest.mark.parametrize(
+        ("content", "wrong"),
+        [
+            (b" \n", "has 0 bytes, 16 at least are needed"),
+            (b"fifteen-letters\n\n", "has 15 bytes, 16 at least are needed"),
+            ("sechzehn-Zeichen-schön".encode(), "has letters beyond ASCII"),
+            (b"\xff" * 20, "has letters beyond ASCII"),
+        ],
+    )
+    def test_unusable(self, tmp_path: Path, content: bytes, wrong: str) -> None:
+        """Doctor and serving say the same, and name the file."""
+        file = key_file(tmp_path, content)
+        check = doctor.check_author_token(file)
+        assert check.detail == f"{file} {wrong}"
+        assert "authors need the new one" in check.advice
+        with pytest.raises(ValueError, match=f"^{file}: the author token {wrong}$"):
+            author_token(file)
+
+    def test_open_to_others(self, tmp_path: Path) -> None:
+        """What could be done with it is said."""
+        check = doctor.check_author_token(key_file(tmp_path, bytes(32), 0o640))
+        assert "host quizzes" in check.detail
+        assert "chmod 600" in check.advice
+
+
 class TestAuditKey:
     """The key of logs is looked at like the secret."""
+
+    def test_length(self, tmp_path: Path) -> None:
+        """What a new one would end is said."""
+        check = doctor.check_audit_key(key_file(tmp_path, b"key"))
+        assert "has 3 bytes" in check.detail
+        assert "can't be verified" in check.advice
 
     def test_open_to_others(self, tmp_path: Path) -> None:
         """What could be done with it is said."""

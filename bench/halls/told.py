@@ -1,17 +1,12 @@
 """What many quizzes came to: figures, a results file, and a table."""
 
-import json
 from collections import Counter
 from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 from bench import report
 from bench.halls.stage import Found, Plan
 from bench.histogram import Histogram
 from bench.large.told import use
-from bench.machine import commit, facts
 from bench.scenarios.base import Data, Figure, Outcome, Target, number
 
 CLEAN = Target("errors", 0)
@@ -86,23 +81,6 @@ def taken(times: Histogram) -> Data:
     summary = times.summary()
     shown = {name: getattr(summary, name) for name in PERCENTILES}
     return {"count": summary.count, **shown}
-
-
-def write(found: Outcome, seconds: float, folder: Path, name: str) -> None:
-    """Write file and table of *found*, called *name*."""
-    results: dict[str, Any] = {
-        "machine": facts(),
-        "commit": commit(),
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),  # noqa: TID251 - for people
-        "seconds": round(seconds, 1),
-        **found.data,
-        "figures": [figure.told() for figure in found.figures],
-        "violation_texts": list(found.violations.texts),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-    report.put(folder / f"{name}.json", text)
-    report.put(folder / f"{name}.md", table(results))
 
 
 def table(results: report.Results) -> str:

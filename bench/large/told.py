@@ -1,17 +1,12 @@
 """What a large game came to: figures, a results file, and a table."""
 
-import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 from bench import report
 from bench.large.audience import Pairs
 from bench.large.loops import Reach
 from bench.large.stage import Plan, Played, Used
 from bench.load.figures import GameResult
-from bench.machine import commit, facts
 from bench.scenarios.base import Data, Figure, Outcome, Target, latencies, number
 from bench.stats import Median
 
@@ -167,23 +162,6 @@ def outcome(plan: Plan, played: Played) -> Outcome:
         figures += own
     data["processes"], own = use(played.used)
     return Outcome(data, figures + own, found)
-
-
-def write(found: Outcome, seconds: float, folder: Path, name: str) -> None:
-    """Write file and table of *found*, called *name*."""
-    results: dict[str, Any] = {
-        "machine": facts(),
-        "commit": commit(),
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),  # noqa: TID251 - for people
-        "seconds": round(seconds, 1),
-        **found.data,
-        "figures": [figure.told() for figure in found.figures],
-        "violation_texts": list(found.violations.texts),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-    report.put(folder / f"{name}.json", text)
-    report.put(folder / f"{name}.md", table(results))
 
 
 def table(results: report.Results) -> str:

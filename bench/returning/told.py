@@ -1,13 +1,7 @@
 """What a game with players that come back came to: figures, a file, and a table."""
 
-import json
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-
 from bench import report
 from bench.large.told import use
-from bench.machine import commit, facts
 from bench.returning.stage import Found, Plan
 from bench.scenarios.base import Data, Figure, Outcome, Target, number
 
@@ -66,23 +60,6 @@ def share_of(values: list[float], share: float) -> float:
     """Return the least value that *share* of all do not exceed; 0 of none."""
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0
-
-
-def write(found: Outcome, seconds: float, folder: Path, name: str) -> None:
-    """Write file and table of *found*, called *name*."""
-    results: dict[str, Any] = {
-        "machine": facts(),
-        "commit": commit(),
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),  # noqa: TID251 - for people
-        "seconds": round(seconds, 1),
-        **found.data,
-        "figures": [figure.told() for figure in found.figures],
-        "violation_texts": list(found.violations.texts),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-    report.put(folder / f"{name}.json", text)
-    report.put(folder / f"{name}.md", table(results))
 
 
 def table(results: report.Results) -> str:

@@ -5,6 +5,8 @@ from typing import Self
 
 from typing_extensions import Buffer
 
+def answers_refused() -> int: ...
+
 class Inbox:
     wake: Callable[[], object]
     def __new__(cls, limit: int, wake: Callable[[], object]) -> Self: ...

@@ -18,6 +18,13 @@ cdef enum:
     FIRST_ARENA_BYTES = 4096
     AGE_MAX_MS = 0x7FFFFFFF
 
+cdef size_t refused_by_all = 0
+
+
+def answers_refused():
+    """Return how many answers of this process found their inbox full."""
+    return refused_by_all
+
 
 cdef class Inbox:
     """A block of pending answers; *limit* is the most that may wait."""
@@ -37,11 +44,13 @@ cdef class Inbox:
 
         The caller has made sure that ``answered_at`` has at most 255 bytes.
         """
+        global refused_by_all
         cdef size_t texts = (
             answer.question_id.size + answer.option.size + answer.answered_at.size
         )
         if self.size >= self.limit:
             self.refused += 1
+            refused_by_all += 1
             return False
         self._reserve(texts)
         cdef Pending* item = &self.items[self.size]

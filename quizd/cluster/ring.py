@@ -30,7 +30,6 @@ openings, so nothing is cached. Beyond some hundred shards a circle would be rig
 """
 
 from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 
 _LOT_BYTES = 8
@@ -50,30 +49,18 @@ class Ring:
 
     def owner(self, key: str) -> str:
         """Return the shard that *key* belongs to; ``LookupError`` if there is none."""
-        return self._winner(key, frozenset())
-
-    def successor(self, key: str, without: AbstractSet[str]) -> str:
-        """Return who has *key* once the shards *without* are gone.
-
-        Raises ``LookupError`` if none is left. Shards that are not in the ring may
-        be named.
-        """
-        return self._winner(key, without)
-
-    def _winner(self, key: str, without: AbstractSet[str]) -> str:
-        lots = list(self._lots(key, without))
+        lots = list(self._lots(key))
         if not lots:
             raise LookupError(f"no shard is left to have {key}")
         return max(lots)[1]
 
-    def _lots(self, key: str, without: AbstractSet[str]) -> Iterator[tuple[bytes, str]]:
+    def _lots(self, key: str) -> Iterator[tuple[bytes, str]]:
         """Yield each shard's lot with its name, which decides between equal lots."""
         encoded = key.encode()
         for shard, urn in self._urns:
-            if shard not in without:
-                drawn = urn.copy()
-                drawn.update(encoded)
-                yield drawn.digest(), shard
+            drawn = urn.copy()
+            drawn.update(encoded)
+            yield drawn.digest(), shard
 
 
 def _person(shard: str) -> bytes:

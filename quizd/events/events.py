@@ -141,7 +141,7 @@ class Events:
         """Return what is to be measured."""
         return [
             (
-                "quizd_events_published_events",
+                "quizd_events_published_events_total",
                 "Events added to streams.",
                 lambda: self.published,
             ),
@@ -151,17 +151,17 @@ class Events:
                 lambda: self._queue.size_bytes,
             ),
             (
-                "quizd_events_dropped_batches",
+                "quizd_events_dropped_batches_total",
                 "Batches that did not fit into memory, to be read from the journal.",
                 lambda: self._queue.dropped,
             ),
             (
-                "quizd_events_gaps",
+                "quizd_events_gaps_total",
                 "Times that batches were forgotten before they were told.",
                 lambda: self.gaps,
             ),
             (
-                "quizd_events_failures",
+                "quizd_events_failures_total",
                 "Times that Redis could not be asked.",
                 lambda: self.failures,
             ),

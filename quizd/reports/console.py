@@ -48,9 +48,9 @@ def run(settings: Settings, job: Job) -> bool:
 
 async def _run(settings: Settings, job: Job) -> bool:
     place, key = lasting_place(settings), settings.audit_key_path
-    for path, what in ((place.file, "database"), (key, "key of the logs")):
-        if path is not None and not path.exists():
-            raise FileNotFoundError(f"there is no {what}: {path} is missing")
+    if place.file is not None:
+        _look_for("database", place.file, "data.dir or database.url")
+    _look_for("key of the logs", key, "database.audit_key_file")
     engine = place.reading()
     try:
         async with named_failures():
@@ -58,6 +58,14 @@ async def _run(settings: Settings, job: Job) -> bool:
         return await job(Reports(engine, secret_from(key)))
     finally:
         await engine.dispose()
+
+
+def _look_for(what: str, path: Path, setting: str) -> None:
+    if not path.exists():
+        raise FileNotFoundError(
+            f"there is no {what}: {path} is missing; it is made when quizd first "
+            f"serves; if it is elsewhere, set {setting}"
+        )
 
 
 async def list_sessions(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quizd._fast import scoring
-from quizd._fast.inbox import Inbox
+from quizd._fast.inbox import Inbox, answers_refused
 
 PARTICIPANTS = st.integers(0, 2**32 - 1)
 INSTANTS = st.integers(-(2**63), 2**63 - 1)
@@ -72,6 +72,17 @@ def test_a_cleared_inbox_has_room_again_and_remembers_refusals() -> None:
         assert [inbox.add(1, 1, b"q", b"a") for _ in range(3)] == [True, True, False]
         inbox.clear()
     assert inbox.refused == 3
+
+
+def test_refusals_are_counted_for_the_process() -> None:
+    """Over all inboxes, also those that are gone: the count never falls."""
+    before = answers_refused()
+    for number in range(3):
+        inbox = Inbox(1, lambda: None)
+        assert [inbox.add(1, 1, b"q", b"a") for _ in range(3)] == [True, False, False]
+        assert answers_refused() == before + 2 * (number + 1)
+        del inbox
+    assert answers_refused() == before + 6
 
 
 def test_only_the_first_answer_wakes() -> None:

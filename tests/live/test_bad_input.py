@@ -464,10 +464,11 @@ async def test_innocent_players_have_seen_nothing_of_it(arena: Arena) -> None:
 async def test_server_is_as_well_as_before(arena: Arena) -> None:
     """It is alive, has let go of every connection, and has written of no error."""
     await until(arena.server, "quizd_edge_connections", lambda n: n == INNOCENT + 2)
-    assert await metric(arena.server, "quizd_owner_failures") == 0
+    assert await metric(arena.server, "quizd_owner_failures_total") == 0
+    assert await metric(arena.server, "quizd_owner_answers_refused_total") == 0
     assert await metric(arena.server, "quizd_owner_sessions") == 1
     assert await metric(arena.server, "quizd_edge_slow_closed_total") == 0
-    assert await metric(arena.server, "quizd_edge_dead_connections") == 0
+    assert await metric(arena.server, "quizd_edge_dead_connections_total") == 0
     assert await metric(arena.server, "quizd_edge_rate_limited_total") > 5 * PATIENCE
     loud = [
         event for event in arena.server.log if event["level"] in ("error", "critical")

@@ -185,7 +185,7 @@ async def test_dead_peer_is_given_up(start: Start) -> None:
             answering.send(ws.frame(ws.PONG, (await ping(answering)).payload))
         assert (await ping(silent)).opcode == ws.PING
         await silent.ended()
-        await until(server, "quizd_edge_dead_connections", lambda n: n >= 1)
+        await until(server, "quizd_edge_dead_connections_total", lambda n: n >= 1)
         await player.pulse()
         answering.send(ws.text(said("heartbeat")))
         await answering.message("heartbeat")

@@ -31,9 +31,6 @@ PASSWORD = "not:easy@all"
 LINK_ACL = "~quizd:* &quizd:* +@pubsub +ping +client|setname +role +cluster|slots"
 """What the link needs of an ACL; HELLO and AUTH are free for everybody."""
 
-LOOK_ACL = "+client|list +config|get"
-"""What looking at the listeners' buffers needs besides."""
-
 _WAIT_S = 20.0
 _LOOK_S = 0.02
 _YEAR = timedelta(days=365)
