@@ -8,7 +8,6 @@ from collections.abc import Generator
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-
 BROWSER = "tests/browser/"
 
 
@@ -66,11 +65,16 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None]:
     """Fail a test whose loop was left with an exception, after its fixtures ended."""
     yield
     if item.get_closest_marker("asyncio"):
         gc.collect()  # a task in a reference cycle reports only when it is collected
+    if nextitem is not None and nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()  # what a file has brought in stays, such as modules
     reports, _LOOP_ERRORS.reports = _LOOP_ERRORS.reports, []
     if reports:
         pytest.fail("left in the event loop:\n" + "\n".join(reports), pytrace=False)
