@@ -22,6 +22,7 @@ it makes good, and counts only while that is the last one.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from functools import partial
 from threading import Thread
 from typing import Any, Protocol, TypeVar
@@ -181,7 +182,11 @@ class LeaseThread:
             if self._gone:
                 raise LeaseGone(f"{self.me.owner} has no lease any more")
             self._regained.clear()
-            await self._regained.wait()
+            # A deadline may pass between a renewal's look at it and its being moved:
+            # then nothing was lost that would be told as regained.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._look_s):
+                    await self._regained.wait()
 
     # -- in the thread -------------------------------------------------------------
 

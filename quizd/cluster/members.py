@@ -308,6 +308,7 @@ class Members:
         """Let *reply* to the renewal that was sent at *sent_s* be what we know."""
         if reply.evicted:
             log.error("replaced_by_another_instance", owner=self.me.owner)
+            self.me = replace(self.me, leaving=True)  # nothing falls to us any more
             self._end("replaced")
             return tell(self._heed.on_evicted)
         self._expire()

@@ -34,6 +34,7 @@ from quizd.journal.base import (
 from quizd.journal.fence import check_parts, still_running
 from quizd.journal.intake import IntakeJournal
 from quizd.journal.redis_entry import Look, parse
+from quizd.journal.redis_gather import Gathering
 from quizd.journal.redis_health import FULL_PERCENT, Survey, survey
 from quizd.journal.redis_index import Index
 from quizd.journal.redis_keys import Keys
@@ -87,6 +88,7 @@ class RedisJournal(IntakeJournal):
         self._repairs = Repairs(
             self._reader, self._held, (owner, self._run), self._restore
         )
+        self._gathering = Gathering(self._reader, self._repairs)
         self._survey = Survey("Redis Streams: not yet asked what they survive", ())
         self._renewals = 0
         self._renewed = b""
@@ -99,6 +101,7 @@ class RedisJournal(IntakeJournal):
         self._survey = await survey(self._client)
         self._lanes = Lanes(self._client, self._intake)
         self._intake.open()
+        self._gathering.open()
         try:
             await self._call([self._keys.alive], ("prune", ALIVE_KEPT_MS), ok)
         except BaseException:
@@ -111,6 +114,7 @@ class RedisJournal(IntakeJournal):
         lanes, self._lanes = self._lanes, None
         if lanes is not None:
             await lanes.drained()
+        await self._gathering.stop()
 
     async def warnings(self) -> list[str]:
         """Return what is wrong with the servers, in sentences for an operator."""
@@ -176,7 +180,8 @@ class RedisJournal(IntakeJournal):
     async def claim(self, session_id: str, now_ms: int) -> Claim:  # noqa: ARG002
         """Own the session under a new term of Redis's time; see `Journal.claim`.
 
-        If this process has owned it until now, Redis gets back what it has lost.
+        If this process has owned it until now, Redis gets back what it has lost. What
+        others have written is read beside all else, to be given back from now on.
         """
 
         def claimed(reply: Reply) -> tuple[int, Look]:
@@ -197,6 +202,7 @@ class RedisJournal(IntakeJournal):
         if look.alive_of:
             with suppress(JournalUnavailable):  # the claim stands
                 await self._call(keys, ("freeze", track.term, alive_ms), ok)
+        self._gathering.begin(session_id)
         return Claim(track.term, track.last_index, alive_ms, track.hash)
 
     async def append(
@@ -259,7 +265,7 @@ class RedisJournal(IntakeJournal):
         self._intake.check_open()
         async for page in self._reader.batches(session_id, after_index):
             for index, kept in page:
-                self._repairs.hold(session_id, after_index, index, kept)
+                self._repairs.hold(session_id, index, kept)
                 yield index, kept.content
 
     async def sessions(self, *, include_ended: bool = False) -> list[SessionEntry]:
@@ -280,8 +286,15 @@ class RedisJournal(IntakeJournal):
         return look.entry(await self._reader.alive())
 
     async def position(self, session_id: str) -> Position:
-        """Return where the session's log stands. Raises `Unknown`."""
-        return (await self._look(session_id)).position
+        """Return where the session's log stands. Raises `Unknown`.
+
+        A Redis that has less than was acknowledged gets that back before.
+        """
+        self._intake.check_open()
+        look = await self._repairs.look(session_id)
+        if look is None:
+            raise Unknown(session_id)
+        return look.position
 
     async def save_snapshot(
         self, session_id: str, term: int, index: int, parts: Mapping[str, bytes]

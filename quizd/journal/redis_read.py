@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from quizd.journal.base import NO_HASH, JournalUnavailable, Snapshot, Trimmed, Unknown
+from quizd.journal.base import JournalUnavailable, Snapshot, Trimmed, Unknown
 from quizd.journal.redis_entry import FIELDS, Alive, Look, parse
 from quizd.journal.redis_keys import Keys
 from quizd.journal.redis_lane import ask
@@ -68,19 +68,14 @@ class Reader:
     async def batches(
         self, session_id: str, after_index: int
     ) -> AsyncIterator[list[Numbered]]:
-        """Yield pages of batches. Raises `Unknown` and `Trimmed`.
-
-        The hash before the first batch is known only at the beginning of the log.
-        """
+        """Yield pages of batches. Raises `Unknown` and `Trimmed`."""
         start = await self._start(session_id, after_index)
         count = FIRST_PAGE_BATCHES
-        before = NO_HASH
         while entries := await self._page(session_id, after_index, start, count):
             page = []
             for name, fields in entries:
                 term, index = name.split(b"-")
-                page.append((int(index), Kept(fields[b"b"], int(term), before)))
-                before = fields[b"h"]
+                page.append((int(index), Kept(fields[b"b"], int(term), fields[b"h"])))
             yield page
             after_index = page[-1][0]
             start = f"({entries[-1][0].decode()}"

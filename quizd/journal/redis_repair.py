@@ -1,7 +1,7 @@
 """Giving back to Redis what it has lost of sessions whose owner lives."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from contextlib import suppress
 from typing import TypeVar
 
 from quizd.journal.base import Fenced, Unknown
@@ -73,23 +73,31 @@ class Repairs:
             raise Fenced("Redis has lost batches of this session")
         return track
 
+    async def look(self, session_id: str) -> Look | None:
+        """Return what Redis has of a session once it has what this process can give."""
+        track = self.tracks.get(session_id)
+        look = await self._reader.look(session_id)
+        if track is None or (look and look.last_index >= track.last_index):
+            return look
+        with suppress(Fenced):  # it is lost: the log stands where it is
+            await self.repair(track)
+        return await self._reader.look(session_id)
+
     def drop(self, session_id: str) -> None:
         """Forget a session that is no longer this process's."""
         self.tracks.pop(session_id, None)
         self.held.discard_all(session_id)
 
-    def hold(self, session_id: str, after_index: int, index: int, kept: Kept) -> None:
-        """Keep a batch that is read, behind *after_index*, of an owned session.
+    def hold(self, session_id: str, index: int, kept: Kept) -> None:
+        """Keep a batch that is read, if the session is owned.
 
         Its earlier owner had acknowledged it; so it is this one's to give back.
         """
         track = self.tracks.get(session_id)
-        if track is None or track.lost or index > track.last_index:
+        if track is None or track.lost:
             return
-        if index == after_index + 1 and index > 1:
-            if after_index != track.saved_index or not track.saved_hash:
-                return  # the reader does not know the hash before the first one
-            kept = replace(kept, before=track.saved_hash)
+        if not track.trimmed < index <= track.last_index:
+            return
         if self.held.get(session_id, index) is None:
             self.held.put(session_id, index, kept)
 
@@ -183,6 +191,6 @@ class Repairs:
         ]
         for name, part in parts.items():
             words += (name, part)
-        for index, kept, log_hash in step.batches:
-            words += (kept.term, index, log_hash, kept.content)
+        for index, kept in step.batches:
+            words += (kept.term, index, kept.hash, kept.content)
         return words

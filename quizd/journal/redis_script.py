@@ -133,12 +133,23 @@ function ops.list()
   return {'ok'}
 end
 
+-- A repair that was cut short has left a snapshot that stands for more than the log.
+-- Who goes on from there goes on behind the snapshot.
+local function catch_up(last)
+  local saved = redis.call('HMGET', snap, 'index', 'hash')
+  if not saved[1] or tonumber(saved[1]) <= tonumber(last) then return end
+  redis.call('DEL', log)
+  redis.call('HSET', meta, 'last', saved[1], 'hash', saved[2], 'trimmed', saved[1],
+    'log_term', '0', 'terms', '')
+end
+
 function ops.claim(owner, run)
-  local m = get('term', 'listed')
+  local m = get('term', 'listed', 'last')
   if not m[1] then return {'missing'} end
   local now = now_ms(redis.call('TIME'))
   local term = text(math.max(tonumber(m[1]) + 1, now))
   freeze(text(now))
+  catch_up(m[3])
   redis.call('HSET', meta, 'term', term, 'owner', owner, 'run', run,
     'claimed', text(now))
   if m[2] ~= '1' then list() end

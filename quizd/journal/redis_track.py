@@ -25,14 +25,14 @@ _OVERHEAD_BYTES = 200  # of an entry of no bytes: two keys, the entry, its hash
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A batch, the term it was kept under and the log's hash before it.
+    """A batch, the term it was kept under and the log's hash up to it.
 
     A part of a snapshot is only its content.
     """
 
     content: bytes
     term: int = 0
-    before: bytes = NO_HASH
+    hash: bytes = NO_HASH
 
 
 class Held:
@@ -47,6 +47,14 @@ class Held:
         self._limit_bytes = limit_bytes
         self._all: OrderedDict[tuple[str, int | str], Kept] = OrderedDict()
         self._keys: dict[str, set[int | str]] = {}
+
+    def has_room(self, size_bytes: int) -> bool:
+        """Tell whether something of *size_bytes* drops nothing else."""
+        return self.bytes + size_bytes + _OVERHEAD_BYTES <= self._limit_bytes
+
+    def has(self, session_id: str, indices: range) -> bool:
+        """Tell whether all of these batches are held."""
+        return all((session_id, index) in self._all for index in indices)
 
     def get(self, session_id: str, key: int | str) -> Kept | None:
         """Return what is held under *key*, None if nothing is."""
@@ -145,9 +153,9 @@ class Track:
         """Note that *content* was acknowledged at *index*."""
         if index != self.last_index + 1:
             return
-        held.put(self.session_id, index, Kept(content, self.term, self.hash))
         self.hash = chain(self.hash, content)
         self.last_index = index
+        held.put(self.session_id, index, Kept(content, self.term, self.hash))
 
     def saved(
         self, held: Held, index: int, log_hash: bytes, parts: Mapping[str, bytes]
@@ -160,7 +168,9 @@ class Track:
             self.parts.update(parts)
 
     def loaded(self, held: Held, snapshot: Snapshot) -> None:
-        """Note that a whole snapshot was read."""
+        """Note that a whole snapshot was read; an elder one says nothing."""
+        if snapshot.index < self.saved_index:
+            return
         self.parts = set()
         self.saved(held, snapshot.index, snapshot.hash, snapshot.parts)
 
@@ -175,7 +185,7 @@ class Repair:
     behind: int
     before: bytes
     parts: Mapping[str, bytes] | None
-    batches: list[tuple[int, Kept, bytes]]  # index, batch, hash up to it
+    batches: list[tuple[int, Kept]]
 
 
 def plan(track: Track, held: Held, look: Look | None) -> Repair | None:
@@ -187,19 +197,41 @@ def plan(track: Track, held: Held, look: Look | None) -> Repair | None:
     if track.lost or (look is not None and look.term > track.term):
         raise Fenced("the session has another owner or another history")
     parts = _missing_parts(track, held, look)
-    behind = look.last_index if look else track.trimmed
+    if look is None:
+        behind, before = _beginning(track, held)
+    else:
+        behind, before = look.last_index, look.hash
     batches = _missing_batches(track, held, behind)
-    before = batches[0][1].before if batches else track.hash
-    if look is None and behind > 0 and (parts is None or track.saved_index < behind):
-        raise Fenced("Redis has lost a snapshot that its owner does not have either")
-    if look is not None and look.last_index <= track.last_index:
-        if look.hash != before:
+    if look is not None:
+        if behind > track.last_index:  # an append whose outcome is unknown yet
+            return None
+        if not _goes_on(track, before, batches):
             raise Fenced("Redis has another history than the owner of the session")
         if not batches and parts is None and _is_same(track, look):
             return None
-    elif look is not None:  # an append whose outcome is unknown yet
-        return None
     return Repair(behind, before, parts, batches)
+
+
+def _beginning(track: Track, held: Held) -> tuple[int, bytes]:
+    """Return behind which index, of which hash, an empty Redis begins.
+
+    Where the batches before the snapshot are not held, the snapshot stands for them.
+    The hash is not known of what is trimmed: nobody sees it, as a batch follows.
+    """
+    behind = track.trimmed
+    if not held.has(track.session_id, range(behind + 1, track.saved_index + 1)):
+        behind = track.saved_index
+    if behind > track.saved_index:
+        raise Fenced("Redis has lost a snapshot that its owner does not have either")
+    return behind, track.saved_hash if behind == track.saved_index else NO_HASH
+
+
+def _goes_on(track: Track, before: bytes, batches: list[tuple[int, Kept]]) -> bool:
+    """Tell whether the log of hash *before* goes on with *batches*."""
+    if not batches:
+        return before == track.hash
+    first = batches[0][1]
+    return chain(before, first.content) == first.hash
 
 
 def _is_same(track: Track, look: Look) -> bool:
@@ -223,9 +255,7 @@ def _missing_parts(
     return parts
 
 
-def _missing_batches(
-    track: Track, held: Held, behind: int
-) -> list[tuple[int, Kept, bytes]]:
+def _missing_batches(track: Track, held: Held, behind: int) -> list[tuple[int, Kept]]:
     """Return the batches after *behind*, as many as go in one step."""
     batches = []
     size_bytes = 0
@@ -233,7 +263,7 @@ def _missing_batches(
         kept = held.get(track.session_id, index)
         if kept is None:
             raise Fenced(f"Redis has lost batch {index}, which is no longer held")
-        batches.append((index, kept, chain(kept.before, kept.content)))
+        batches.append((index, kept))
         size_bytes += len(kept.content)
         if len(batches) >= CHUNK_BATCHES or size_bytes >= CHUNK_BYTES:
             break

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from quizd._fast.inbox import Inbox
 from quizd.clock import Clock
+from quizd.cluster.base import LeaseGone
 from quizd.codes import Close, Reason, Refused
 from quizd.journal.base import (
     NO_HASH,
@@ -22,6 +23,7 @@ from quizd.journal.base import (
     Journal,
     JournalUnavailable,
     SessionEntry,
+    Unknown,
     chain,
 )
 from quizd.log import get_logger
@@ -87,7 +89,6 @@ class Slot:
 
     runner: Runner
     task: asyncio.Task[None] | None = None
-    finishing: asyncio.Task[None] | None = None
     failed_ms: list[int] = field(default_factory=list)
 
 
@@ -130,6 +131,8 @@ class Owner:
         self._ended: deque[tuple[int, str]] = deque()
         self._opening: dict[str, asyncio.Lock] = {}
         self._keeper: asyncio.Task[None] | None = None
+        self._finishing: set[asyncio.Task[None]] = set()
+        self._stopping = False
         self.failures = 0
 
     # -- life ------------------------------------------------------------------
@@ -159,12 +162,17 @@ class Owner:
 
     async def stop(self) -> None:
         """Stop running; the journal has everything for whoever comes next."""
+        self._stopping = True  # a call to Redis may swallow a cancellation
         tasks = [slot.task for slot in self._slots.values() if slot.task is not None]
         if self._keeper is not None:
             tasks.append(self._keeper)
         for task in tasks:
             task.cancel()
-        finishing = [s.finishing for s in self._slots.values() if s.finishing]
+        if self._finishing:
+            await asyncio.wait(self._finishing, timeout=PATIENCE_S)
+        finishing = tuple(self._finishing)
+        for task in finishing:
+            task.cancel()
         await asyncio.gather(*tasks, *finishing, return_exceptions=True)
         for slot in self._slots.values():
             slot.runner.abandon()
@@ -373,10 +381,8 @@ class Owner:
         state = runner.state
         try:
             await runner.run()
-        except Fenced as fenced:
-            log.warning("session_lost", session_id=state.session_id, why=str(fenced))
-            if self.on_fenced is not None:
-                self.on_fenced(self._let_go(slot))
+        except (Fenced, LeaseGone) as why:
+            if self._lost(slot, why):
                 return
             self.failures += 1
         except Exception:
@@ -390,7 +396,16 @@ class Owner:
             log.error("session_given_up", session_id=state.session_id)
             self._forget(state.session_id)
             return
-        await self._reload(state.session_id)
+        await self._reload(slot)
+
+    def _lost(self, slot: Slot, why: Exception) -> bool:
+        """Let a session go that is another process's, if somebody is to hear of it."""
+        session_id = slot.runner.state.session_id
+        log.warning("session_lost", session_id=session_id, why=str(why))
+        if self.on_fenced is None:
+            return False
+        self.on_fenced(self._let_go(slot))
+        return True
 
     def _fails_too_often(self, slot: Slot) -> bool:
         now_ms = self._clock.now_ms()
@@ -398,34 +413,62 @@ class Owner:
         slot.failed_ms = [*recent, now_ms]
         return len(slot.failed_ms) > FAILURES_MAX
 
-    async def _reload(self, session_id: str) -> None:
-        """Take the session over from its journal, as soon as that can be read."""
-        while True:
+    async def _reload(self, slot: Slot) -> None:
+        """Take the session over from its journal, as soon as that can be read.
+
+        One that another process has by now, or that never will be ours, is let go.
+        """
+        session_id = slot.runner.state.session_id
+        while not self._stopping:
             try:
-                await self._take_over(await self._journal.entry(session_id))
+                return await self._take_back(slot)
             except JournalUnavailable as error:
                 log.warning("journal_unavailable", error=str(error))
                 await asyncio.sleep(RELOAD_RETRY_S)
-            except rec.BadRecord:
+            except (Fenced, LeaseGone) as why:
+                if not self._lost(slot, why):
+                    self._forget(session_id)
+                return None
+            except (rec.BadRecord, Unknown):
                 log.exception("session_given_up", session_id=session_id)
                 return self._forget(session_id)
-            else:
-                return None
+        return None
+
+    async def _take_back(self, slot: Slot) -> None:
+        runner = slot.runner
+        await self._means.lease.held()
+        entry = await self._journal.entry(runner.state.session_id)
+        if self.on_fenced is not None and entry.term != runner.term:
+            raise Fenced(f"term {runner.term}: the session is of term {entry.term}")
+        await self._take_over(entry)
 
     def _on_ended(self, slot: Slot) -> None:
         state = slot.runner.state
         self._close_address(state)
         self._ended.append((self._clock.now_ms(), state.session_id))
         log.info("session_ended", session_id=state.session_id, quiz_id=state.quiz_id)
-        slot.finishing = asyncio.create_task(self._finish(slot.runner))
+        finishing = asyncio.create_task(self._finish(slot.runner))
+        self._finishing.add(finishing)
+        finishing.add_done_callback(self._finishing.discard)
         self.on_ended(slot.runner)
 
     async def _finish(self, runner: Runner) -> None:
-        """Mark the session as ended; one that is not is found ended at the start."""
-        try:
-            await self._journal.finish(runner.state.session_id, runner.term)
-        except (JournalUnavailable, Fenced) as error:
-            log.warning("session_not_marked_as_ended", error=str(error))
+        """Mark the session as ended, as soon as the journal takes that.
+
+        One that is not marked is found ended by whoever takes it over.
+        """
+        told = False
+        while not self._stopping:
+            try:
+                return await self._journal.finish(runner.state.session_id, runner.term)
+            except (Fenced, JournalUnavailable) as error:
+                if not told:
+                    log.warning("session_not_marked_as_ended", error=str(error))
+                told = True
+                if isinstance(error, Fenced):
+                    return None
+            await asyncio.sleep(RELOAD_RETRY_S)
+        return None
 
     def _close_address(self, state: State) -> None:
         """Let quiz and pin be another session's, unless they are already."""
@@ -441,7 +484,9 @@ class Owner:
             del self._last_of_quiz[state.quiz_id]
 
     def _forget(self, session_id: str) -> None:
-        slot = self._slots.pop(session_id)
+        slot = self._slots.pop(session_id, None)
+        if slot is None:  # it had ended, failed, and was found ended again
+            return
         state = slot.runner.state
         self._close_address(state)
         self._forget_last(state)

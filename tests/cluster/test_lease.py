@@ -144,14 +144,28 @@ async def test_what_is_regained_is_told_before_it_is_held(
     assert set(a.turns) == {threading.get_ident()}
 
 
+async def test_a_deadline_that_was_missed_by_nobody_keeps_nobody_waiting(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over for a moment, between a renewal's look and its end: that is no loss."""
+    a = await start("a")
+    looks = iter([False])
+    monkeypatch.setattr(a.lease, "holds", lambda: next(looks, True))
+    async with asyncio.timeout(PATIENCE_S):
+        await a.lease.held()
+    assert a.diary == []
+
+
 async def test_a_new_instance_ends_the_old_one(start: Start) -> None:
     """The old one is told, holds nothing, and whoever waits for it hears so."""
     old = await start("a")
     new = await start("a", "2")
     await until(lambda: "evicted" in old.diary)
     assert not old.lease.holds()
+    assert old.lease.me.leaving
     with pytest.raises(LeaseGone):
         await old.lease.held()
+    assert not new.lease.me.leaving
     assert new.lease.holds()
 
 

@@ -10,6 +10,7 @@ import random
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from tests.support.redis_server import RedisServer, needs_redis
 from tests.support.survivor import Survivor, Temper
 
 PLAN = Plan(20, 7 if LONG else 5, 1.5, temper=Temper(think_s=(0.0, 1.3)))
+SHORT = replace(PLAN, questions=7 if LONG else 3)
 SLOW = Plan(20, 4 if LONG else 1, 4.0, temper=Temper(think_s=(0.0, 3.5)))
 LONG_PAUSE_S = 10.0 if LONG else 3.0
 LINES = ("pubsub", "normal")
@@ -104,6 +106,28 @@ async def test_nothing_is_lost_while_the_owner_lives(
         await game.hold()
         assert all(player.anew == 0 for player in game.players)
         assert not any(player.closes for player in game.players)
+
+
+@pytest.mark.parametrize("seed", rounds(1, 8))
+@pytest.mark.parametrize("way", ["dies", "leaves"])
+async def test_a_new_owner_gives_back_what_others_wrote(
+    way: str, seed: int, tmp_path: Path
+) -> None:
+    """It has followed the session, and had read none of it when it took over."""
+    async with (
+        three_shards(tmp_path) as (shards, redis),
+        playing(shards, redis, SHORT, seed) as game,
+    ):
+        await asyncio.sleep(game.rng.uniform(0.5, 2.0))
+        owner, term = await game.owner(), await game.term()
+        await (owner.kill() if way == "dies" else owner.stop())
+        await game.later_term(term)
+        await game.something_said(asyncio.get_running_loop().time())
+        await kill_and_wipe(game)
+        await game.end()
+        await game.hold()
+        assert await game.owner() is not owner
+        assert all(player.anew == 0 for player in game.players)
 
 
 async def lose_the_end(redis: RedisServer, elder: Path) -> None:

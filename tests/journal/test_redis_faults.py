@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,10 @@ from quizd.journal import (
     JournalFull,
     JournalUnavailable,
     SessionEntry,
+    Trimmed,
     Unknown,
 )
+from quizd.journal.redis import RedisJournal
 from tests.journal.redis_stage import Copy, Owner, cut, insist, log, process, wipe
 from tests.support.redis_server import RedisServer, needs_redis, redis_fixture
 
@@ -83,6 +86,20 @@ class TestGivingBack:
             await owner.append(10)
             await copy.bring_back()
             await owner.append()
+            assert await log(journal) == owner.acknowledged
+
+    @pytest.mark.parametrize("fault", [kill, wipe, cut_some])
+    async def test_a_position_is_never_before_what_was_acknowledged(
+        self, redis: RedisServer, fault: Callable[[RedisServer], Awaitable[None]]
+    ) -> None:
+        """Whoever asks the owner's process first finds all of it given back."""
+        async with process(redis) as journal:
+            owner = Owner(journal)
+            await owner.create()
+            await owner.append(20)
+            before = await journal.position("s")
+            await fault(redis)
+            assert await insist(lambda: journal.position("s")) == before
             assert await log(journal) == owner.acknowledged
 
     async def test_a_claim_that_was_lost(
@@ -218,6 +235,73 @@ class TestGivingBack:
             assert await log(journal) == owner.acknowledged
 
 
+class TestCutShort:
+    """The snapshot is given back before the log, and the giver does not get further."""
+
+    @pytest.fixture
+    def steps(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let 7 of 40 batches be given back, and then end the giver."""
+        monkeypatch.setattr("quizd.journal.redis_track.CHUNK_BATCHES", 7)
+
+    async def begin(self, journal: RedisJournal, redis: RedisServer) -> Owner:
+        """Return an owner that has given back the first step to an empty Redis."""
+        owner = Owner(journal)
+        await owner.create()
+        await owner.append(39)
+        await journal.save_snapshot("s", owner.term, 30, {"state": b"30"})
+        await wipe(redis)
+        given: list[Any] = []
+
+        async def once(*step: Any) -> None:  # noqa: ANN401 - as it is called
+            if given:
+                raise asyncio.CancelledError
+            given.append(step)
+            await journal._restore(*step)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(journal._repairs, "_restore", once)
+            with pytest.raises(asyncio.CancelledError):
+                await insist(lambda: journal.append("s", owner.term, 41, b"x"))
+        assert (await journal._look("s")).last_index == 7
+        return owner
+
+    @pytest.mark.usefixtures("steps")
+    async def test_the_next_owner_goes_on_behind_the_snapshot(
+        self, redis: RedisServer
+    ) -> None:
+        """What it appends is what the one after it reads behind the snapshot."""
+        async with process(redis) as first, process(redis, "b") as second:
+            owner = await self.begin(first, redis)
+            claim = await second.claim("s", 0)
+            snapshot = await second.load_snapshot("s")
+            assert snapshot is not None
+            assert (claim.last_index, claim.last_hash) == (30, snapshot.hash)
+            on = [(index, b"on %d" % index) for index in range(31, 34)]
+            for index, batch in on:
+                await second.append("s", claim.term, index, batch)
+            assert [item async for item in second.read("s", 30)] == on
+            with pytest.raises(Trimmed):
+                await log(second)
+            with pytest.raises(Fenced):
+                await first.append("s", owner.term, 41, b"x")
+            await wipe(redis)
+            await insist(lambda: second.append("s", claim.term, 34, b"on 34"))
+            found = [item async for item in second.read("s", 30)]
+            assert found == [*on, (34, b"on 34")]
+
+    @pytest.mark.usefixtures("steps")
+    async def test_its_own_claim_gives_back_the_rest(self, redis: RedisServer) -> None:
+        """Nothing is lost where it is the same process that goes on."""
+        async with process(redis) as journal:
+            owner = await self.begin(journal, redis)
+            claim = await insist(lambda: journal.claim("s", 0))
+            assert claim.last_index == 40
+            owner.term = claim.term
+            await owner.append(2)
+            found = [item async for item in journal.read("s", 30)]
+            assert found == owner.acknowledged[30:]
+
+
 class TestTooLate:
     """What cannot be given back is never passed over in silence."""
 
@@ -235,6 +319,7 @@ class TestTooLate:
                     await owner.append()
             left = await log(journal)
             assert left == owner.acknowledged[: len(left)]
+            assert (await journal.position("s")).index == len(left)
             claim = await journal.claim("s", 0)
             assert claim.last_index == len(left) < 31
             await journal.append("s", claim.term, len(left) + 1, b"on")

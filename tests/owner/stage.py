@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 from quizd.codes import Close, Refused
 from quizd.journal.memory import MemoryJournal
+from quizd.owner.lease import Lease
 from quizd.owner.owner import Owner, OwnerSettings
 from quizd.owner.runner import Limits, Runner
 from quizd.session import effects as fx
@@ -172,18 +173,22 @@ class Stage:
         *,
         sessions: int = 100,
         waiting: int = 1000,
+        lease: Lease | None = None,
         **journal: Any,  # noqa: ANN401 - the journal's own
     ) -> None:
         self.journal = WatchedJournal(**journal)
         self.clock = LoopClock()
         self.witnesses: list[Witness] = []
+        self._lease = lease
         self._settings = OwnerSettings(
             sessions=sessions, runner=Limits(waiting=waiting, lead_min_ms=LEAD_MS)
         )
         self.owner = self._new_owner()
 
     def _new_owner(self) -> Owner:
-        return Owner(self.journal, self.clock, self._settings, self._subscribe)
+        return Owner(
+            self.journal, self.clock, self._settings, self._subscribe, self._lease
+        )
 
     def _subscribe(self, runner: Runner) -> Witness:
         self.witnesses.append(Witness(runner, self))

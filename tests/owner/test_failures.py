@@ -1,15 +1,23 @@
 """Sessions that fail: fenced off, met by a bug, or left without their journal."""
 
 import asyncio
+from typing import NoReturn
 
 import pytest
 
+from quizd.cluster.base import LeaseGone
 from quizd.codes import Close, Reason, Refused
 from quizd.journal.base import JournalUnavailable
-from quizd.owner.owner import FAILURES_MAX, FAILURES_MS
+from quizd.owner.owner import (
+    FAILURES_MAX,
+    FAILURES_MS,
+    KEEP_ENDED_MS,
+    PATIENCE_S,
+    RELOAD_RETRY_S,
+)
+from quizd.owner.runner import Runner
 from quizd.session import effects as fx
 from quizd.session import events as ev
-from quizd.session import records as rec
 from quizd.session.live import DECIDE
 from quizd.session.state import State
 from tests.owner.stage import (
@@ -28,8 +36,8 @@ from tests.session.play import quiz, single
 QUESTION_MS = 20_000
 
 
-def broken(*_: object) -> list[rec.Record]:
-    """Decide nothing, being a bug."""
+def broken(*_: object) -> NoReturn:
+    """Do nothing, being a bug."""
     raise RuntimeError("a bug")
 
 
@@ -96,6 +104,106 @@ async def test_a_batch_of_a_fenced_owner_changes_nothing() -> None:
             again.read(lambda state: (state.sheets[0].answered, state.locked))
         )
         assert (answered, locked) == (1, False)
+
+
+# -- without the lease -------------------------------------------------------------
+
+
+class StageLease:
+    """A lease that the test takes away, for a while or for good."""
+
+    def __init__(self) -> None:
+        self.gone = False
+        self._may = asyncio.Event()
+        self._may.set()
+
+    def holds(self) -> bool:
+        """Tell whether it was not taken away."""
+        return self._may.is_set() and not self.gone
+
+    async def held(self) -> None:
+        """Wait until it is given back; fail once it never will be."""
+        await self._may.wait()
+        if self.gone:
+            raise LeaseGone("a/1 was replaced")
+
+    def lose(self) -> None:
+        """Take it away for a while."""
+        self._may.clear()
+
+    def regain(self) -> None:
+        """Give it back."""
+        self._may.set()
+
+
+@in_virtual_time
+async def test_a_replaced_process_lets_its_sessions_go() -> None:
+    """It claims none of them back, whoever has them by then."""
+    lease, fenced = StageLease(), list[Runner]()
+    async with Stage(lease=lease) as stage:
+        stage.owner.on_fenced = fenced.append
+        runners = [
+            await stage.opened("Ann"),
+            await stage.opened("Ben", quiz_id="other"),
+        ]
+        taken = runners[0].state.session_id
+        await stage.journal.claim(taken, stage.clock.now_ms() + 1)
+        terms = [entry.term for entry in await stage.journal.sessions()]
+        lease.gone = True
+        joining = [runner.submit(join("Cem")) for runner in runners]
+        await pass_ms(60_000)
+        assert fenced == runners
+        assert stage.owner.runners() == []
+        assert [entry.term for entry in await stage.journal.sessions()] == terms
+        for reply in joining:
+            assert isinstance(reply.exception(), Refused)
+
+
+@in_virtual_time
+@pytest.mark.parametrize("taken", [False, True])
+async def test_a_reload_waits_for_the_lease(
+    taken: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a bug nothing is claimed without it; what another one has stays his."""
+    lease, fenced = StageLease(), list[Runner]()
+    async with Stage(lease=lease) as stage:
+        stage.owner.on_fenced = fenced.append
+        runner = await stage.opened("Ann")
+        session_id, term = runner.state.session_id, runner.term
+
+        def clumsy(*_: object) -> None:
+            lease.lose()
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(stage.witness(runner), "release", clumsy)
+        joined = runner.submit(join("Ben"))
+        await pass_ms(1000)
+        assert isinstance(joined.exception(), Refused)
+        assert (await stage.journal.entry(session_id)).term == term
+        if taken:
+            term = (await stage.journal.claim(session_id, term + 1)).term
+        lease.regain()
+        await pass_ms(60_000)
+        entry = await stage.journal.entry(session_id)
+        assert (entry.term > term) is not taken
+        assert fenced == ([runner] if taken else [])
+        assert (stage.owner.known(session_id) is None) is taken
+
+
+@in_virtual_time
+async def test_alone_a_replaced_process_forgets_its_sessions() -> None:
+    """Where nobody is told of it, nobody is promised the session any more."""
+    lease = StageLease()
+    async with Stage(lease=lease) as stage:
+        runner = await stage.opened("Ann")
+        lease.gone = True
+        joining = runner.submit(join("Ben"))
+        await pass_ms(1000)
+        assert isinstance(joining.exception(), Refused)
+        assert stage.owner.known(runner.state.session_id) is None
+        entry = await stage.journal.entry(runner.state.session_id)
+        assert entry.term == runner.term
 
 
 # -- bugs --------------------------------------------------------------------------
@@ -283,3 +391,85 @@ async def test_an_end_that_can_t_be_marked_is_marked_at_the_next_start(
         await stage.die()
         assert await stage.come_back() == 1
         assert (await stage.journal.entry(session_id)).ended
+
+
+@in_virtual_time
+async def test_an_end_is_marked_as_soon_as_the_journal_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is tried until then, also past the time for which the session is kept."""
+    async with Stage() as stage:
+        runner = await stage.opened("Ann")
+
+        async def away(*_: object) -> None:
+            raise JournalUnavailable("away")
+
+        session_id = runner.state.session_id
+        with monkeypatch.context() as patch:
+            patch.setattr(stage.journal, "finish", away)
+            await submitted(runner, ev.HostEnded())
+            await pass_ms(KEEP_ENDED_MS + 2000)
+            assert stage.owner.known(session_id) is None
+            assert not (await stage.journal.entry(session_id)).ended
+        await pass_ms(RELOAD_RETRY_S * 1000)
+        assert (await stage.journal.entry(session_id)).ended
+
+
+@in_virtual_time
+async def test_an_end_that_another_owner_marks_is_left_to_it() -> None:
+    """Who is fenced asks once, and no more."""
+    async with Stage() as stage:
+        runner = await stage.opened("Ann")
+        finish, asked = stage.journal.finish, list[int]()
+
+        async def fenced(session_id: str, term: int) -> None:
+            asked.append(term)
+            await stage.journal.claim(session_id, stage.clock.now_ms() + 1)
+            await finish(session_id, term)
+
+        stage.journal.finish = fenced  # type: ignore[method-assign]
+        await submitted(runner, ev.HostEnded())
+        await pass_ms(60_000)
+        assert asked == [runner.term]
+
+
+@in_virtual_time
+async def test_stopping_does_not_wait_for_a_journal_that_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An end that is not marked by then is found by whoever comes next."""
+    stage = Stage()
+    async with stage:
+        runner = await stage.opened("Ann")
+
+        async def silent(*_: object) -> None:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(stage.journal, "finish", silent)
+        await submitted(runner, ev.HostEnded())
+        await settle()
+        async with asyncio.timeout(2 * PATIENCE_S):
+            await stage.owner.stop()
+
+
+@in_virtual_time
+async def test_an_ended_session_that_fails_is_forgotten_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is found ended twice, and the others' owner goes on saying that it lives."""
+    async with Stage() as stage:
+        runner = await stage.opened("Ann")
+        other = await stage.opened("Ben", quiz_id="other")
+        await submitted(runner, ev.HostEnded())
+        await settle()
+        monkeypatch.setattr(stage.witness(runner), "release", broken)
+        joining = runner.submit(join("Cem"))
+        await settle()
+        assert isinstance(joining.exception(), Refused)
+        assert stage.owner.failures == 1
+        assert stage.owner.known(runner.state.session_id) is not runner
+        await pass_ms(KEEP_ENDED_MS + 2000)
+        assert stage.owner.runners() == [other]
+        renewed = len(stage.journal.renewed)
+        await pass_ms(10_000)
+        assert len(stage.journal.renewed) > renewed
