@@ -147,7 +147,8 @@ class Gate:
 
 def _unknown(handle: Handle, participant: int) -> Refused:
     """Refuse somebody who is not in, or of whom this shard has not heard yet."""
-    if handle.expect(participant).done():
+    known = handle.expect(participant)
+    if known.done() and known.exception() is None:
         return Refused(Reason.UNAUTHORIZED, problem="participant is unknown")
     return Refused(Reason.SHARD_UNAVAILABLE, problem="participant is not known yet")
 

@@ -77,6 +77,7 @@ class Follower:
         self._incomplete = asyncio.Event()
         self._report_timer: asyncio.TimerHandle | None = None
         self._refused: Refused | None = None
+        self._heir: Runner | None = None
 
     # -- what edge and API ask ----------------------------------------------------
 
@@ -87,7 +88,9 @@ class Follower:
 
     @property
     def state(self) -> State:
-        """The replica's state."""
+        """The replica's state; once it is handed over, the runner's."""
+        if self._heir is not None:
+            return self._heir.state
         if self.replica is None:
             raise Refused(Reason.SHARD_UNAVAILABLE)
         return self.replica.session.state
@@ -117,13 +120,17 @@ class Follower:
 
     def look(self, look: Callable[[State], None]) -> None:
         """Call *look* with the replica's state, as soon as there is one."""
-        if self.replica is not None:
+        if self._heir is not None:
+            self._heir.look(look)
+        elif self.replica is not None:
             look(self.state)
         elif self._refused is None:
             self._waiters.look(look)
 
     def read(self, look: Callable[[State], T]) -> asyncio.Future[T]:
         """Return what *look* sees of the replica's state."""
+        if self._heir is not None:
+            return self._heir.read(look)
         reply: asyncio.Future[T] = self.loop.create_future()
         if self._refused is not None:
             reply.set_exception(self._refused)
@@ -133,8 +140,13 @@ class Follower:
 
     def expect(self, participant: int) -> asyncio.Future[None]:
         """Return what is done when *participant* is in, or is known to be nobody."""
+        if self._heir is not None:
+            return self._heir.expect(participant)
         known: asyncio.Future[None] = self.loop.create_future()
-        if self.replica is not None and participant < len(self.state.names):
+        known.add_done_callback(_retrieve)
+        if self._refused is not None:
+            known.set_exception(self._refused)
+        elif self.replica is not None and participant < len(self.state.names):
             known.set_result(None)
         else:
             self._waiters.expect(participant, self.now_ms(), known)
@@ -202,6 +214,7 @@ class Follower:
         """Give the session up: tell all who wait, and close their lines."""
         self._refused = refused
         self._waiters.drop_looks()
+        self._waiters.fail_expected(refused)
         self._up.fail(refused)
         if not self.ready.done():
             self.ready.set_exception(refused)
@@ -214,6 +227,7 @@ class Follower:
 
     def hand_over(self, runner: Runner) -> None:
         """Give all that is under way to the runner that the session has here now."""
+        self._heir = runner
         self._up.hand_over(runner)
         if not self.ready.done():
             self.ready.set_result(None)
@@ -248,7 +262,9 @@ class Follower:
     def stop(self) -> None:
         """Say nothing more."""
         self._cancel_report()
-        self._up.fail(Refused(Reason.SHARD_UNAVAILABLE))
+        refused = Refused(Reason.SHARD_UNAVAILABLE)
+        self._waiters.fail_expected(refused)
+        self._up.fail(refused)
 
     def pulse(self) -> None:
         """Do what is to be done every now and then: report, and mind the silence."""

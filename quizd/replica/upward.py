@@ -144,6 +144,7 @@ class Upward:
         for event in self._others:
             _post(runner, event, known)
         self._requests.hand_over(runner.submit)
+        self.owner = ""  # a flush that is due leaves the inbox to the runner
 
     # -- sending ------------------------------------------------------------------
 

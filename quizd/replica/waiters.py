@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from quizd.codes import Reason, Refused
 from quizd.session.state import State
 
 Look = Callable[[State], None]
@@ -41,12 +42,17 @@ class Waiters:
     def expect(
         self, participant: int, asked_ms: int, known: asyncio.Future[None]
     ) -> None:
-        """End *known* when *participant* is in, or known not to be."""
+        """End *known* when *participant* is in, or known not to be.
+
+        Where too many wait, it fails with ``shard_unavailable``.
+        """
         if participant in self._nobody:
             self._nobody.discard(participant)
             known.set_result(None)
         elif len(self._expected) < self._limit:
             self._expected.append((participant, asked_ms, known))
+        else:
+            known.set_exception(Refused(Reason.SHARD_UNAVAILABLE))
 
     def reply(self, body: Mapping[str, Any], index: int) -> bool:
         """Keep a reply until its batch is there; tell whether any is not at *index*."""
@@ -85,6 +91,13 @@ class Waiters:
         for _, _, future in self._expected:
             if not future.done():
                 future.set_result(None)
+        self._expected.clear()
+
+    def fail_expected(self, refused: Refused) -> None:
+        """Tell those who wait for somebody that nothing more is heard here."""
+        for _, _, future in self._expected:
+            if not future.done():
+                future.set_exception(refused)
         self._expected.clear()
 
     def pass_on_replies(self, index: int) -> bool:

@@ -6,21 +6,26 @@ from collections.abc import Awaitable, Callable
 import orjson
 import pytest
 
+from quizd.codes import Close, Reason, Refused
 from quizd.edge.hub import Hub
 from quizd.journal.base import Claim, JournalUnavailable
 from quizd.owner.handle import Handle
 from quizd.owner.presence import HERE
+from quizd.replica.followers import Followed
 from quizd.replica.messages import Item, Kind
+from quizd.replica.sessions import ClusterSessions
 from quizd.session import events as ev
+from quizd.session.state import State
 from quizd.settings import Settings
 from tests.owner.stage import in_virtual_time, join, pass_ms, settle, soon
 from tests.replica.stage import Cluster, NamedJournal, StageShard
-from tests.replica.test_changing_hands import asking
+from tests.replica.test_changing_hands import answer, asking
 from tests.session.play import quiz
 from tests.support.wires import Caller
 
 A_WHILE_S = 70.0
 CLAIM_S = 0.02
+PLAYERS = 50
 
 Claiming = Callable[[NamedJournal, str, int], Awaitable[Claim]]
 
@@ -199,3 +204,98 @@ def test_a_host_alone_at_a_shard_goes_on_to_be_told(
             assert session_id not in other.all_lines
 
     play()
+
+
+def answered(state: State) -> int:
+    """Return how many have answered the open question."""
+    assert state.sheet is not None
+    return state.sheet.answered
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["quiet", "one leaves"])
+def test_no_answer_under_way_is_lost_at_a_takeover(
+    *, moves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where something is to be told to the owner in the very last moment."""
+    caught_up = ClusterSessions._caught_up
+
+    async def caught_up_meanwhile(
+        self: ClusterSessions, session_id: str, followed: Followed, claim: Claim
+    ) -> object:
+        found = await caught_up(self, session_id, followed, claim)
+        if moves:
+            followed.follower.went(PLAYERS - 1)
+        return found
+
+    @in_virtual_time
+    async def play() -> None:
+        async with Cluster() as cluster:
+            session_id, other = await asking(cluster, PLAYERS)
+            follower = await other.follower(session_id)
+            dead = cluster.owner_of(session_id)
+            cluster.hub.cut()
+            for who in range(PLAYERS - 1):
+                answer(follower, who)
+            await pass_ms(300)
+            monkeypatch.setattr(ClusterSessions, "_caught_up", caught_up_meanwhile)
+            await cluster.bury(dead)
+            cluster.hub.mend()
+            await pass_ms(2000)
+            results = other.all_lines[session_id].results()
+            assert sorted(who for who, _ in results) == list(range(PLAYERS - 1))
+
+    play()
+
+
+@in_virtual_time
+async def test_who_holds_the_follower_is_told_what_the_runner_tells() -> None:
+    """What is not durable yet is not seen, and who is expected is known."""
+    async with Cluster() as cluster:
+        session_id, other = await asking(cluster)
+        follower = await other.follower(session_id)
+        await cluster.bury(cluster.owner_of(session_id))
+        await pass_ms(500)
+        runner = other.runner(session_id)
+        cluster.journal.hold()
+        answer(runner, 0)
+        await settle()
+        seen: list[int] = []
+        follower.look(lambda state: seen.append(answered(state)))
+        reading = follower.read(answered)
+        await settle()
+        assert seen == []
+        assert not reading.done()
+        cluster.journal.release()
+        assert await soon(reading) == 1
+        assert seen == [1]
+        assert follower.expect(99).done()
+        assert follower.state is runner.state
+
+
+@in_virtual_time
+async def test_who_is_expected_at_a_session_that_is_given_up_is_told() -> None:
+    """Nobody waits until the end of patience, before it or after it."""
+    async with Cluster() as cluster:
+        session_id, other = await asking(cluster)
+        follower = await other.follower(session_id)
+        cluster.hub.cut()
+        waiting = follower.expect(9)
+        await settle()
+        assert not waiting.done()
+        refused = Refused(Reason.SESSION_NOT_FOUND)
+        follower.fail(refused, Close.SESSION_NOT_FOUND)
+        assert waiting.exception() is refused
+        assert follower.expect(9).exception() is refused
+
+
+@in_virtual_time
+async def test_who_is_expected_at_a_shard_that_stops_is_told() -> None:
+    """They may come to another one."""
+    async with Cluster() as cluster:
+        session_id, other = await asking(cluster)
+        cluster.hub.cut()
+        waiting = (await other.follower(session_id)).expect(9)
+        other.followers.stop()
+        told = waiting.exception()
+        assert isinstance(told, Refused)
+        assert told.reason is Reason.SHARD_UNAVAILABLE
