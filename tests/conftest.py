@@ -8,7 +8,9 @@ from collections.abc import Generator
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-BROWSER = "tests/browser/"
+# Two browsers are in each other's way, and one gives up all that it does where network
+# devices come and go.
+ONE_BY_ONE = ("tests/browser/", "tests/fault/test_hosts.py")
 
 
 class LoopErrors(logging.Handler):
@@ -42,12 +44,12 @@ def pytest_configure() -> None:
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]
     """Gives a process whole files, as what one needs is started once.
 
-    All that needs a browser goes to one: two of them would be in each other's way.
+    Those that must not meet all go to the same one.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return BROWSER if file.startswith(BROWSER) else file
+        return ONE_BY_ONE[0] if file.startswith(ONE_BY_ONE) else file
 
 
 @pytest.hookimpl(optionalhook=True)

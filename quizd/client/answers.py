@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 from quizd.client.faults import AnswerLost, AnswerRefused
 from quizd.client.messages import Message
+from quizd.codes import Reason
+
+PASSING = {Reason.SHARD_UNAVAILABLE, Reason.INTERNAL}
+"""With these nothing was decided: the answer is to be sent again."""
 
 Result = asyncio.Future[Message]
 
@@ -46,10 +50,12 @@ class AnswerBook:
             self._refuse(message)
 
     def _refuse(self, message: Message) -> None:
+        reason = message.payload["reason"]
+        if reason in PASSING:
+            return  # the next welcome sends it again
         details = message.payload.get("details", {})
         pending = self._pending.pop(details.get("questionId"), None)
         if pending and not pending.result.done():
-            reason = message.payload["reason"]
             pending.result.set_exception(AnswerRefused(reason, details))
 
     def send_again(self) -> None:

@@ -71,7 +71,7 @@ class Game {
   /** Leave the quiz and go back to the way in. */
   #leave() {
     this.client.leave();
-    location.assign("/");
+    location.replace("/"); // nothing is left to go back to
   }
 }
 

@@ -41,7 +41,8 @@ const show = new Show(page, client, quiz);
 
 /** Lead with a *ticket* as opening gives it. */
 function lead(ticket) {
-  client.host({ quizId: quiz, wsUrl: socket(), ...ticket });
+  // The page's own server: a socket of another name would be refused for its origin.
+  client.host({ quizId: quiz, ...ticket, wsUrl: socket() });
   show.begin();
 }
 

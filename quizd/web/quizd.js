@@ -21,7 +21,12 @@ export { Unreachable, advice, apply };
 // So many connections in a row without a welcome, and REST is tried instead.
 const SOCKETS_BEFORE_POLLING = 2;
 const FORGET_AFTER = new Set(["removed", "unauthorized", "session_not_found", "over"]);
-const FATAL = { 401: "unauthorized", 403: "removed", 404: "session_not_found" };
+// After these from quizd itself there is no way back; a proxy's word is not the last.
+const FATAL = {
+  unauthorized: "unauthorized",
+  forbidden: "removed",
+  session_not_found: "session_not_found",
+};
 
 /**
  * A participant, or a host. Fires `change` after any change and `message`, whose
@@ -32,7 +37,7 @@ export class QuizClient extends EventTarget {
   /** `{reason, attempt, of, delayMs}` as far as the state has them. */
   info = {};
   picture = NOTHING;
-  /** What joining gave: `{quizId, participantId, sessionId, token, wsUrl, role}`. */
+  /** What joining or opening gave: `{quizId, participantId, token, wsUrl, role, …}`. */
   ticket = null;
 
   #options;
@@ -88,9 +93,9 @@ export class QuizClient extends EventTarget {
     }
   }
 
-  /** Lead a session, with what opening it gave: `{quizId, hostToken, wsUrl}`. */
-  host({ quizId, hostToken, wsUrl, sessionId = "", pin = "" }) {
-    this.#begin({ quizId, token: hostToken, wsUrl, sessionId, pin, role: "host" });
+  /** Lead a session, with what opening it gave: `{quizId, hostToken, wsUrl, …}`. */
+  host({ hostToken, ...opened }) {
+    this.#begin({ ...opened, token: hostToken, role: "host" });
   }
 
   /** Go on with what was kept before a reload; return false where there is nothing. */
@@ -347,7 +352,7 @@ export class QuizClient extends EventTarget {
 
   #pollFailed(error) {
     this.#stop(); // also what is tried behind: two connections fight for one place
-    const fatal = FATAL[error.status];
+    const fatal = FATAL[error.code];
     if (fatal) this.#fail(fatal);
     else this.#wait("connection_lost");
   }

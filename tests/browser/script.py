@@ -34,6 +34,7 @@ class Script:
 
     def __init__(self) -> None:
         self.seq = 0
+        self.version = 0
         self.heard: asyncio.Queue[Json] = asyncio.Queue()
         self._connections: asyncio.Queue[WebSocketRoute] = asyncio.Queue()
         self._route: WebSocketRoute

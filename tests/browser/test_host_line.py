@@ -1,11 +1,14 @@
-"""The host's page on lines that break: reloads, killed servers, blocked sockets."""
+"""The host's page on lines that break, or are slow, or have another name."""
 
+import asyncio
 import re
+from pathlib import Path
 
-from playwright.async_api import expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.browser.host_page import Host, host_page, leading, link
 from tests.browser.stage import Stage
+from tests.support.server import Server
 
 NO_SOCKET = "() => { delete globalThis.WebSocket; }"
 REFUSED = "WebSocket connection|ERR_CONNECTION_REFUSED|Failed to load resource"
@@ -98,3 +101,54 @@ async def test_a_network_without_sockets_is_led_by_requests(stage: Stage) -> Non
     await host.sees("Locked")
     await host.presses("Next question")
     await host.sees_heading("The plural of")
+
+
+async def test_what_is_meant_in_any_case_waits_for_its_turn(stage: Stage) -> None:
+    """Locking is slow; who is removed meanwhile is removed, and the end is the end."""
+    session = await stage.open()
+    host = await leading(stage, session)
+    ann, bob = await stage.joined(session, "Ann", "Bob")
+    gate = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await gate.wait()
+        await route.continue_()
+
+    await host.page.route("**/lock", late)
+    await host.presses("Lock")
+    await host.presses("Players")
+    await host.presses("Remove Bob")
+    await host.presses("Remove")
+    gate.set()
+    await bob.sees_heading("You were removed")
+    await host.presses("Done")
+    await host.sees("Locked: nobody can join now")
+    gate.clear()
+    await host.presses("Unlock")
+    await host.presses("End")
+    await host.presses("End the quiz")
+    gate.set()
+    await ann.sees_heading("That’s it!")
+
+
+async def test_the_screen_tells_the_public_address(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Where players join is what the server says; the socket is the page's own."""
+    options = {"server.public_url": "https://quiz.example.org"}
+    async with Server(tmp_path / "data", options) as server:
+        stage = Stage(server, browser)
+        try:
+            session = await stage.open()
+            host = await host_page(stage)
+            await host.page.goto(f"/host/{session.quiz_id}")
+            await host.page.get_by_label("Author token").fill(server.author_token)
+            await host.presses("Open the quiz")
+            address = host.page.locator(".invite-address")
+            for _ in range(2):
+                await expect(address).to_have_text("quiz.example.org")
+                await host.sees("Connected")
+                await host.page.reload()
+        finally:
+            await stage.close()
+        assert stage.watch.problems == []

@@ -222,3 +222,20 @@ async def test_hosts_have_their_languages(stage: Stage) -> None:
     await host.sees("con el PIN")
     await host.presses("Empezar")
     await host.sees("Cerrar la pregunta")
+
+
+async def test_the_list_of_players_is_whole_again(stage: Stage) -> None:
+    """What is searched for while one is asked about removing is there after it."""
+    session = await stage.open()
+    for number in range(12):
+        await session.server.join(session.pin, f"Kid {number}")
+    host = await leading(stage, session)
+    await host.presses("Players")
+    lines = host.page.locator(".rows-line")
+    await expect(lines).to_have_count(12)
+    await host.presses("Remove Kid 3")
+    await host.page.get_by_label("Search by name").fill("kid")
+    await host.sees("12 of 12 found")
+    await host.presses("Cancel")
+    await expect(lines).to_have_count(12)
+    await expect(host.page.get_by_label("Search by name")).to_be_focused()

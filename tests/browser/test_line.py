@@ -5,6 +5,7 @@ import re
 from playwright.async_api import Route, WebSocketRoute, expect
 
 from tests.browser.inspection import Inspection
+from tests.browser.script import QUESTION, Script
 from tests.browser.stage import Stage
 
 SLOW_CLOCK = "{ const now = Date.now; Date.now = () => now() - 3_600_000; }"
@@ -83,6 +84,31 @@ async def test_joining_in_vain_has_an_end(stage: Stage) -> None:
     await ann.page.unroute("**/join")
     await ann.page.get_by_role("button", name="Join", exact=True).click()
     await ann.sees_heading("You’re in, Ann!")
+
+
+async def test_a_join_that_a_proxy_lost_is_the_same_one(stage: Stage) -> None:
+    """An error page says nothing of the server: it may have taken the player in."""
+    stage.watch.forgiven = REFUSED
+    session = await stage.open()
+    ann = await stage.player()
+    keys: list[str] = []
+
+    async def lose(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) > 3:
+            await route.continue_()
+            return
+        await route.fetch()
+        await route.fulfill(status=502, body="Bad Gateway")
+
+    await ann.page.route("**/join", lose)
+    await ann.join(session.pin, "Ann")
+    await ann.sees("Something went wrong on the server. Try again.")
+    await ann.page.get_by_role("button", name="Join", exact=True).click()
+    await ann.sees_heading("You’re in, Ann!")
+    assert len(keys) == 4
+    assert len(set(keys)) == 1
+    assert list(await session.participants()) == ["Ann"]
 
 
 async def test_a_wrong_device_clock_changes_nothing(stage: Stage) -> None:
@@ -193,6 +219,59 @@ async def test_a_network_without_sockets_is_played_by_requests(stage: Stage) -> 
     await ann.sees_heading("That’s it!")
     await ann.sees("Ann, you came 1st of 1. 1,000 points in total.")
     assert look.found == []
+
+
+async def test_a_proxy_sends_nobody_away(stage: Stage) -> None:
+    """Only the server knows who may play: what has no problem of its own is waited for.
+
+    It is so for pages of errors, and for JSON of something else.
+    """
+    stage.watch.forgiven = REFUSED
+    session = await stage.open()
+    ann = await stage.player()
+    await ann.page.add_init_script(f"({NO_SOCKET})()")
+    await ann.join(session.pin, "Ann")
+    await ann.sees("Slow connection")
+    told = 0
+
+    async def between(route: Route) -> None:
+        nonlocal told
+        told += 1
+        if told == 1:
+            await route.fulfill(status=404, body="page not found")
+        elif told == 2:
+            await route.fulfill(status=403, json={"code": "forbidden"})
+        else:
+            await route.continue_()
+
+    await ann.page.route("**/state", between)
+    await ann.sees("Reconnecting …")
+    await ann.sees("Slow connection")
+    assert told > 2
+    await session.lead("start")
+    await ann.sees_heading("One hungry mouse")
+
+
+async def test_an_answer_is_sent_until_it_is_decided(stage: Stage) -> None:
+    """A server that asks to have it again has refused nothing; the page waits on."""
+    session = await stage.open()
+    ann = await stage.player()
+    script = await Script.of(ann.page)
+    await ann.join(session.pin, "Ann")
+    await script.connected()
+    script.ask("poll", "tea", "coffee")
+    await ann.picks("tea")
+    given = await script.hears("answer_submission")
+    for reason in ("shard_unavailable", "internal"):
+        details = {"questionId": "q1"}
+        script.say("error", {"reason": reason, "details": details})
+    own = {"questionType": "poll", "options": ["tea", "coffee"], "remainingMs": 9000}
+    question = {**QUESTION, **own, "answered": False}
+    script.say("welcome", script.welcome(epoch=2, phase="question", question=question))
+    assert await script.hears("answer_submission") == given
+    await ann.sees("Sending …")
+    script.accept()
+    assert await ann.result() == "Your answer is in."
 
 
 async def test_a_socket_that_is_let_through_later_is_taken(stage: Stage) -> None:

@@ -15,7 +15,8 @@ BUDGET_BYTES = 60_000
 USABLE_MS = 1000
 
 # What browsers' own tools call "Slow 4G", each request being 150 ms under way at least,
-# and a phone of the lower middle class: it takes so long for COUNT, a fast one a quarter.
+# and a phone of the lower middle class: it takes so long for COUNT, a fast one a
+# quarter.
 SLOW_4G = {
     "offline": False,
     "latency": 150,

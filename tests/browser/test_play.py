@@ -192,3 +192,17 @@ async def test_one_place_is_played_in_one_window(stage: Stage) -> None:
     await ann.page.get_by_role("button", name="Play here").click()
     await ann.sees_heading("You’re in, Ann!")
     await Player(twin).sees_heading("You are playing somewhere else")
+
+
+async def test_nothing_leads_back_to_what_was_left(stage: Stage) -> None:
+    """Back goes to what was before the quiz, not to a lobby where nothing happens."""
+    session = await stage.open()
+    ann = await stage.player()
+    await ann.page.goto("/?before")
+    await ann.join(session.pin, "Ann")
+    await ann.sees_heading("You’re in, Ann!")
+    await ann.page.get_by_role("button", name="Leave").click()
+    await ann.sees_heading("Join a quiz")
+    await ann.page.evaluate("() => void setTimeout(() => history.back())")
+    await ann.page.wait_for_url("**/?before", wait_until="commit")
+    await ann.sees_heading("Join a quiz")

@@ -147,3 +147,29 @@ async def test_the_line_is_closed_for_good(stage: Stage) -> None:
     await ann.sees_heading("Your place has expired")
     await ann.page.get_by_role("button", name="Back to the start").click()
     await ann.sees_heading("Join a quiz")
+
+
+async def test_the_focus_goes_back_to_the_question(stage: Stage) -> None:
+    """What it was on is gone with the answer; reading goes on from the question."""
+    ann, script = await _scripted(stage)
+    heading = ann.page.locator("#question")
+    send = ann.page.get_by_role("button", name="Send answer")
+    script.ask("multiple_choice", "tea", "coffee", text="Several?")
+    await ann.sees_heading("Several?")
+    await ann.page.get_by_label("tea").press("Space")
+    await ann.page.keyboard.press("Enter")  # as a form has it, from one of its boxes
+    await script.hears("answer_submission")
+    await expect(heading).to_be_focused()
+    script.ask("ordering", "one", "two", text="Which first?", questionId="q2")
+    await ann.sees_heading("Which first?")
+    await ann.picks("one")
+    await ann.picks("two")
+    await send.press("Enter")
+    await script.hears("answer_submission")
+    await expect(heading).to_be_focused()
+    script.ask("text", text="Which word?", questionId="q3")
+    await ann.sees_heading("Which word?")
+    await ann.page.get_by_role("textbox").fill("café")
+    await send.press("Enter")
+    await script.hears("answer_submission")
+    await expect(heading).to_be_focused()

@@ -149,6 +149,25 @@ async def test_a_refused_answer_says_why() -> None:
     )
 
 
+@pytest.mark.parametrize("reason", ["shard_unavailable", "internal"])
+async def test_what_was_not_decided_is_sent_again(reason: str) -> None:
+    """Such an error is no refusal: the next welcome has the same answer again."""
+    details = {"questionId": "q1"}
+
+    async def scene(line: Line) -> None:
+        await line.say(welcome(), question(1))
+        first = await line.hear("answer_submission")
+        await line.say(message("error", {"reason": reason, "details": details}))
+        await line.say(welcome(epoch=2, seq=9))
+        assert await line.hear("answer_submission") == first
+        await line.say(RESULT, ended(10))
+        await line.gone()
+
+    async with FakeServer(scene) as server:
+        result = await answer_when_asked(player(server, Watch()))
+    assert result.result().payload["accepted"] is True
+
+
 async def test_nobody_has_to_look_at_a_result(loop_errors: list[str]) -> None:
     """A refusal that the caller is not interested in disturbs nobody."""
 

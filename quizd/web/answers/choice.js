@@ -3,7 +3,7 @@
 import { badge, icon, letter } from "../elements/icons.js";
 import { View, element, fill, h } from "../lib/dom.js";
 import { number, t } from "../lib/i18n.js";
-import { shortcutsOn } from "../lib/page.js";
+import { focusOn, shortcutsOn } from "../lib/page.js";
 
 /** The texts of true_false are the protocol's; readers get their own. */
 export function label(question, option) {
@@ -90,6 +90,16 @@ export function keys(view, count, pick, enter = () => {}) {
     const index = shortcutsOn() ? indexOf(event.key) : -1;
     if (index >= 0 && index < count) pick(index);
   });
+}
+
+/**
+ * Show *send* while answers are *taken*. The focus on it, or anywhere in *part*, which
+ * can't be used without it, would be lost with it; so the question gets it.
+ */
+export function offer(send, taken, part = send) {
+  const loses = !taken && !send.hidden && part.contains(document.activeElement);
+  send.hidden = !taken;
+  if (loses) focusOn(document.getElementById("question"));
 }
 
 function indexOf(key) {
@@ -197,12 +207,12 @@ class Several extends View {
 
   /** Follow the picture: what was given, whether answers are taken, what was right. */
   update({ answer, locked, shown }) {
+    offer(this.#send, !locked, this);
     this.#boxes.forEach((box, index) => {
       box.disabled = locked;
       if (answer) box.checked = answer.given.includes(this.question.options[index]);
     });
     this.#chosen();
-    this.#send.hidden = locked;
     if (shown) reveal(this.#options, this.question, answer?.given ?? [], shown);
   }
 }

@@ -3,7 +3,7 @@
 import { View, element, fill, h } from "../lib/dom.js";
 import { number, t } from "../lib/i18n.js";
 import { announce } from "../lib/page.js";
-import { inside, keys, label } from "./choice.js";
+import { inside, keys, label, offer } from "./choice.js";
 
 class Order extends View {
   #order = [];
@@ -81,7 +81,7 @@ class Order extends View {
     const { options } = this.question;
     if (answer) this.#order = answer.given.map((option) => options.indexOf(option));
     this.#draw();
-    this.#send.hidden = locked;
+    offer(this.#send, !locked);
     if (shown?.correctOptions.length) this.#reveal(shown.correctOptions);
   }
 

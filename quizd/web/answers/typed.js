@@ -3,6 +3,7 @@
 import { icon } from "../elements/icons.js";
 import { View, element, fill, h } from "../lib/dom.js";
 import { t } from "../lib/i18n.js";
+import { offer } from "./choice.js";
 
 const MOST_CHARS = 200;
 
@@ -59,7 +60,7 @@ class Typed extends View {
   /** Follow the picture: what was given, whether answers are taken, what was right. */
   update({ answer, locked, shown }) {
     this.#input.readOnly = locked;
-    this.#send.hidden = locked;
+    offer(this.#send, !locked);
     if (answer) this.#input.value = this.write(answer.given);
     if (!shown) return;
     const { correctOptions } = shown;

@@ -13,6 +13,9 @@ const FIELD = {
   ordering: "order",
 };
 
+// With these the server has not decided, and asks to have the answer again.
+const PASSING = new Set(["shard_unavailable", "internal"]);
+
 /**
  * Return the payload of an `answer_submission`. *given* is an option's text, a list of
  * them (several options, or all in their order), a text or a number. A type that is
@@ -99,7 +102,7 @@ export class Answering {
   refused({ reason, details }) {
     const { answer } = this.#seat.picture();
     const ours = answer && answer.questionId === details?.questionId;
-    if (!ours || answer.status !== "sending") return;
+    if (!ours || answer.status !== "sending" || PASSING.has(reason)) return;
     clearTimeout(this.#timer);
     this.#seat.change({ answer: { ...answer, status: "refused", reason } });
     this.#settle(answer.questionId)?.reject(named(reason));

@@ -180,6 +180,8 @@ export class Poller {
 const KEPT_SAMPLES = 8;
 // A machine that slept may have stopped its own clock: what was learnt before is void.
 const SLEPT_MS = 2000;
+// Two clocks that both go drift apart by less while samples are kept.
+const DRIFT_MS = 50;
 
 /** The server's clock, read over a line of unknown delay. Times are milliseconds. */
 export class ServerClock {
@@ -208,6 +210,13 @@ export class ServerClock {
   heard(serverMs, sentMs) {
     const roundTripMs = this.#own() - sentMs;
     const offsetMs = serverMs - sentMs - roundTripMs / 2;
+    // Each is wrong by half its round trip at most: what can't be right beside the
+    // newest was true before our own clock stood still, or the server's was set.
+    this.#samples = this.#samples.filter(
+      (one) =>
+        Math.abs(one.offsetMs - offsetMs) <=
+        (one.roundTripMs + roundTripMs) / 2 + DRIFT_MS,
+    );
     this.#samples.push({ roundTripMs, offsetMs });
     if (this.#samples.length > KEPT_SAMPLES) this.#samples.shift();
   }

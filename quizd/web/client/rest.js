@@ -59,7 +59,7 @@ export class Rest {
     });
     const given = await json(answer);
     if (answer.ok) return given;
-    throw new Refused(answer.status, given, retryAfterMs(answer));
+    throw new Refused(answer.status, problem(answer, given), retryAfterMs(answer));
   }
 
   /**
@@ -123,6 +123,12 @@ async function json(answer) {
   if (given && typeof given === "object") return given;
   if (answer.ok) throw new Unreachable("what answers is no quizd");
   return {};
+}
+
+/** Return a problem of quizd's; what a proxy says in its place has no code for us. */
+function problem(answer, given) {
+  const type = answer.headers.get("Content-Type") ?? "";
+  return type.startsWith("application/problem+json") ? given : {};
 }
 
 function retryAfterMs(answer) {

@@ -8,8 +8,9 @@ import { icon } from "./icons.js";
 const TICK_MS = 100;
 const HURRY_MS = 5000;
 const LONG_S = 100;
-// Told to who can't see the bar; only where the question is so long that it helps.
-const TOLD_S = [30, 10, 5];
+// Told to who can't see the bar; only where the question is so long that it helps, and
+// only the smallest that is due, as who comes late is told no time that is over.
+const TOLD_S = [5, 10, 30];
 
 class Clock extends View {
   #bar = h("span.clock-bar");
@@ -60,8 +61,8 @@ class Clock extends View {
   }
 
   #warn(leftMs) {
-    const due = TOLD_S.find((s) => leftMs <= s * 1000 && !this.#told.has(s));
-    if (due === undefined || leftMs === 0) return;
+    const due = TOLD_S.find((s) => leftMs <= s * 1000);
+    if (due === undefined || this.#told.has(due) || leftMs === 0) return;
     this.#told.add(due);
     announce(t("clock.left", { count: due }));
   }

@@ -135,7 +135,9 @@ class Players extends View {
   #asking(asking) {
     this.#ask.hidden = !asking;
     this.#list.hidden = asking;
-    if (!asking) this.#search.focus();
+    if (asking) return;
+    this.#draw(); // while it was hidden, it had no height to fill with lines
+    this.#search.focus();
   }
 
   async #kick(line, ban) {
@@ -148,7 +150,6 @@ class Players extends View {
     announce(t("host.kick.done", { name: nameOf(line) }), { urgent: true });
     this.#lines = this.#lines.filter((one) => one.participantId !== participantId);
     this.#asking(false);
-    this.#draw();
   }
 }
 

@@ -1,11 +1,46 @@
 // What the page as a whole has: a voice, a focus, and what somebody chose for it.
 
+import { t } from "./i18n.js";
+
 /** Say *text* when there is a pause; *urgent*: at once. */
 export function announce(text, { urgent = false } = {}) {
   const region = document.getElementById(urgent ? "say-now" : "say");
   if (!region) return;
   // The same text again would be no change, and so not be said.
   region.textContent = region.textContent === text ? `${text}\u00a0` : text;
+}
+
+const CROWD_MS = 5000;
+
+/** Says how many are in, at most once in five seconds, by the timers of *view*. */
+export class Crowd {
+  #view;
+  #count;
+  #told;
+  #resting = false;
+
+  /** *told*: the count that is known already. */
+  constructor(view, told) {
+    this.#view = view;
+    this.#told = told;
+  }
+
+  /** Follow the *count*. */
+  follow(count) {
+    this.#count = count;
+    if (!this.#resting) this.#say();
+  }
+
+  #say() {
+    if (this.#count === this.#told) return;
+    this.#told = this.#count;
+    announce(t("people", { count: this.#told }));
+    this.#resting = true;
+    this.#view.after(CROWD_MS, () => {
+      this.#resting = false;
+      this.#say();
+    });
+  }
 }
 
 /** Move the focus to a heading, so that reading goes on from there. */

@@ -25,6 +25,7 @@ export class Lead extends EventTarget {
   /** `{command, code}` of what failed last, or null. */
   problem = null;
   #client;
+  #running = null;
   #moved = "";
   #resting = null;
 
@@ -71,12 +72,19 @@ export class Lead extends EventTarget {
    * server does nothing where it has moved on already.
    */
   move(command) {
+    if (this.busy !== null) return false;
+    this.forgive();
     const { phase, question } = this.#picture;
     return this.#do(command, { expect: { phase, questionId: question?.questionId } });
   }
 
-  /** Do a command that is the same however often it comes, such as `end`. */
-  set(command, payload = {}) {
+  /**
+   * Do a command that is the same however often it comes, such as `end`: it is meant
+   * whatever else is under way, so it waits for its turn.
+   */
+  async set(command, payload = {}) {
+    this.forgive();
+    while (this.busy !== null) await this.#running;
     return this.#do(command, payload);
   }
 
@@ -86,10 +94,13 @@ export class Lead extends EventTarget {
     this.#tell();
   }
 
-  async #do(command, payload) {
-    if (this.busy !== null) return false;
+  #do(command, payload) {
+    this.#running = this.#ask(command, payload);
+    return this.#running;
+  }
+
+  async #ask(command, payload) {
     this.busy = command;
-    this.problem = null;
     this.#tell();
     try {
       await this.#client.command(command, payload);

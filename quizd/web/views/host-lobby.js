@@ -4,11 +4,10 @@ import { invite } from "../elements/host-invite.js";
 import { icon } from "../elements/icons.js";
 import { View, element, fill, h } from "../lib/dom.js";
 import { number, t } from "../lib/i18n.js";
-import { announce } from "../lib/page.js";
+import { Crowd } from "../lib/page.js";
 
 // However many come, only so many names are on the page: the newest.
 const SHOWN = 60;
-const TELL_MS = 5000;
 // Names change so often at most: in a crowd nobody could read them anyway.
 const NAMES_MS = 200;
 // More than so many at once come without a motion of their own.
@@ -28,8 +27,7 @@ class Lobby extends View {
   #there = [];
   #gone = new Set();
   #participants = -1;
-  #told = 0;
-  #telling = false;
+  #crowd = new Crowd(this, 0);
   #looking = false;
   #stale = false;
   #resting = false;
@@ -112,13 +110,7 @@ class Lobby extends View {
     this.#word.textContent = t("host.people", { count: participants });
     this.#hint.hidden = participants > 0;
     this.#hint.textContent = t("host.lobby.empty");
-    if (this.#telling || this.#told === participants) return;
-    this.#telling = true;
-    this.after(this.#told ? TELL_MS : 0, () => {
-      this.#telling = false;
-      this.#told = this.#participants;
-      announce(t("people", { count: this.#told }));
-    });
+    this.#crowd.follow(participants);
   }
 
   #showNames({ participants, newcomers }) {

@@ -195,7 +195,7 @@ class Join extends View {
     fill(this.#button, t("join.go"));
     const ofName = code === "invalid_message";
     this.#complain(t(`join.refused.${code}`), ofName ? this.#nameInput : this.#pin);
-    if (code !== "unreachable" && code !== "shard_unavailable") this.#key = null;
+    if (!error.passing) this.#key = null;
   }
 
   #complain(text, input) {

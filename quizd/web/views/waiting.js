@@ -3,7 +3,7 @@
 import { icon } from "../elements/icons.js";
 import { View, element, fill, h } from "../lib/dom.js";
 import { number, t } from "../lib/i18n.js";
-import { announce, focusOn } from "../lib/page.js";
+import { Crowd, announce, focusOn } from "../lib/page.js";
 
 const SHOWN = 24;
 
@@ -15,10 +15,12 @@ class Lobby extends View {
   #there = [];
   #shown = new Map();
   #gone = new Set();
-  #told = 0;
+  #crowd;
+  #participants = 0;
 
   connectedCallback() {
     const { picture } = this.client;
+    this.#crowd = new Crowd(this, picture.participants);
     const name = picture.you?.participantName ?? "";
     const heading = h("h1", {}, t("lobby.title", { name }));
     fill(
@@ -78,7 +80,11 @@ class Lobby extends View {
     const left = participants - this.#shown.size;
     this.#rest.hidden = left <= 0;
     this.#rest.textContent = t("lobby.more", { count: left });
-    this.#say(participants);
+    this.#crowd.follow(participants);
+    const fewer = participants < this.#participants;
+    this.#participants = participants;
+    // A longer list is not whole, and so does not tell who has gone.
+    if (fewer && participants <= SHOWN) this.#look();
   }
 
   /** Show names in their order; those that were there stay as they are. */
@@ -95,14 +101,6 @@ class Lobby extends View {
     for (const line of this.#shown.values()) {
       if (!line.isConnected) this.#names.insertBefore(line, this.#rest);
     }
-  }
-
-  #say(participants) {
-    if (this.#told && this.#told !== participants) {
-      announce(t("people", { count: participants }));
-    }
-    if (participants < this.#told) this.#look();
-    this.#told = participants;
   }
 }
 
