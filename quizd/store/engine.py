@@ -22,6 +22,13 @@ CONNECT_S = 5.0
 STATEMENT_S = 30.0
 """Unless told otherwise; what takes longer has failed."""
 
+KEEPALIVE = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+"""Seconds, and how often: then the server lets go of who has vanished."""
+
 
 def sqlite_engine(path: Path | None) -> AsyncEngine:
     """Return an engine on the SQLite file at *path*; ``None``: a database in memory.
@@ -57,9 +64,11 @@ def postgres_engine(
     *dsn* is libpq's (https://www.postgresql.org/docs/current/libpq-connect.html, as far
     as asyncpg reads it): ``postgresql://user:password@host/name?sslmode=require``, with
     several hosts where there is a standby. *read_only* is for a replica, and for
-    reports, which must not change anything.
+    reports, which must not change anything. A transaction in which nothing is said for
+    *statement_s*, and for ``STATEMENT_S`` at most, is ended by the server.
     """
-    settings = {"application_name": "quizd"}
+    silence_s = min(statement_s, STATEMENT_S)
+    settings = {"application_name": "quizd", **letting_go(silence_s)}
     if read_only:
         settings["default_transaction_read_only"] = "on"
 
@@ -81,6 +90,16 @@ def postgres_engine(
         pool_timeout=BUSY_TIMEOUT_MS / 1000,
         pool_pre_ping=True,
     )
+
+
+def letting_go(silence_s: float) -> dict[str, str]:
+    """Return the server's settings against who is frozen, or cut off, in a transaction.
+
+    It ends the transaction after *silence_s* without a statement: its locks may keep
+    everybody else from writing. A statement that takes long is none of its business.
+    """
+    limit_ms = str(round(silence_s * 1000))
+    return {"idle_in_transaction_session_timeout": limit_ms, **KEEPALIVE}
 
 
 def reading_engine(

@@ -3,9 +3,11 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import IPv4Address
+from operator import le
 from pathlib import Path
 from ssl import SSLContext, create_default_context
 from typing import Any
@@ -32,6 +34,7 @@ Ticket = dict[str, Any]
 MIB = 1 << 20
 PLAYERS = 40
 SLOW = 4
+TRIES = 5
 ASKS = ws.text(said("get_leaderboard"))
 UNLIMITED = {"limits__messages_per_s": 100_000, "limits__message_burst": 100_000}
 
@@ -106,15 +109,22 @@ async def test_who_never_reads_is_cut_and_costs_little(start: Start) -> None:
 
 
 async def test_who_wakes_up_in_time_reads_why(start: Start) -> None:
-    """After all that was sent before comes the close frame with 4008."""
+    """After all that was sent before comes the close frame with 4008.
+
+    On a machine that is busy it may be too late for that, and is tried again.
+    """
     server = await start(limits__output_bytes=4096, **UNLIMITED)
     opened = await server.open_quiz(quiz())
     (ticket,) = await joined(server, opened["quizId"], 1)
-    async with deaf(server, ticket) as raw:
-        raw.send(ASKS * 30_000)
-        await until(server, "quizd_edge_slow_closed_total", lambda n: n >= 1)
-        raw.go_on_reading()
-        assert (await raw.close_frame()).code == 4008
+    for times in range(1, TRIES + 1):
+        async with deaf(server, ticket) as raw:
+            raw.send(ASKS * 30_000)
+            await until(server, "quizd_edge_slow_closed_total", partial(le, times))
+            raw.go_on_reading()
+            with suppress(EOFError):
+                assert (await raw.close_frame()).code == 4008
+                return
+    pytest.fail("nobody was told")
 
 
 async def test_latest_values_are_replaced_for_who_is_slow(start: Start) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
 
+from quizd.store.engine import letting_go
 from quizd.store.write_behind.sink import SinkTimeout, SinkUnavailable
 
 T = TypeVar("T")
@@ -21,13 +22,6 @@ T = TypeVar("T")
 CONNECT_S = 5.0
 GRACE_S = 0.1
 """For work to notice by itself that its connection is lost."""
-
-KEEPALIVE = {
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
-}
-"""Seconds, and how often: then the server lets go of who has vanished."""
 
 FAILURES = (
     asyncpg.PostgresError,
@@ -44,12 +38,10 @@ class Line:
     def __init__(self, dsn: str, timeout_s: float, name: str) -> None:
         self._dsn = dsn
         self._timeout_s = timeout_s
-        limit_ms = str(round(timeout_s * 1000))
         self._settings = {
             "application_name": name,
-            "statement_timeout": limit_ms,
-            "idle_in_transaction_session_timeout": limit_ms,
-            **KEEPALIVE,
+            "statement_timeout": str(round(timeout_s * 1000)),
+            **letting_go(timeout_s),
         }
         self._connection: Any = None
         self._task: asyncio.Task[Any] | None = None
