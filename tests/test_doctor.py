@@ -309,6 +309,25 @@ class TestJournal:
         assert "journal.kind" in check.advice
 
 
+class TestRedis:
+    """A URL of Redis that can't be read is a finding, not the end of the doctor."""
+
+    @pytest.mark.parametrize(
+        "url", ["redis://u:sesame\u2100@h/0", "redis://:se[sesame@h/0"]
+    )
+    def test_unreadable_url(
+        self, tmp_path: Path, url: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The key is named, the password is not shown."""
+        settings = Settings.model_validate(
+            {"data": {"dir": tmp_path}, "redis": {"url": url}, "server": {"port": 0}}
+        )
+        doctor.report(doctor.examine(settings))
+        shown = " ".join(capsys.readouterr().out.split())
+        assert "FAILS redis redis.url: a host or port" in shown
+        assert "sesame" not in shown
+
+
 class TestTls:
     """Certificate and key must be usable."""
 

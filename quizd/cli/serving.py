@@ -59,8 +59,9 @@ def _serve_all(
         _serve_shard(settings, None)
         return
     given = [(flag, str(path)) for flag, path in flags.items() if path is not None]
-    if not supervise(settings, count, [word for pair in given for word in pair]):
-        raise ValueError("no shard comes up: their last lines say why")
+    wrong = supervise(settings, count, [word for pair in given for word in pair])
+    if wrong:
+        raise ValueError(wrong)
 
 
 def _serve_shard(settings: Settings, index: int | None) -> None:

@@ -182,7 +182,7 @@ class QuizClient:
             try:
                 return await visit.run()
             except BREAKS as cause:
-                course.broke(cause, welcomed=visit.welcomed)
+                course.broke(cause, welcomed=visit.welcomed, lasted_s=visit.lasted_s())
             if visit.back_at_ms is not None:
                 await visit.pause_until_then()
                 course.called_back()

@@ -46,6 +46,10 @@ class Backoff:
         return rng.uniform(0, min(self.cap_s, self.base_s * 2 ** (number - 1)))
 
 
+STABLE_S = 5.0
+"""A line that broke sooner after its welcome does not begin the delays anew."""
+
+
 class Course:
     """The tries to connect since the last welcome."""
 
@@ -67,11 +71,18 @@ class Course:
         self._delays += 1
         return Progress("connect", self._attempt, of, delay_s, self._cause)
 
-    def broke(self, cause: Exception, *, welcomed: bool) -> None:
-        """Note why the connection is gone; one that was *welcomed* starts afresh."""
+    def broke(self, cause: Exception, *, welcomed: bool, lasted_s: float) -> None:
+        """Note why the connection is gone.
+
+        One that was *welcomed* gives all tries back, but only one that *lasted_s* long
+        enough since then gives back the short delays: a server that welcomes everybody
+        and breaks again must not be asked ten times a second.
+        """
         self._cause = cause
         if welcomed:
-            self._attempt, self._delays = 0, 1
+            self._attempt = 0
+        if welcomed and lasted_s >= STABLE_S:
+            self._delays = 1
 
     def called_back(self) -> None:
         """Let the next try be at once: the server has said when, and spread it."""

@@ -47,11 +47,23 @@ class Visit:
     """A connection of *game*; ``run`` is called once."""
 
     game: Game
-    welcomed: bool = False
+    welcomed_ms: int | None = None
+    """When the server first said welcome."""
     back_at_ms: int | None = None
     """When the server wants to see us again, if it has sent us away."""
     _socket: ClientConnection = field(init=False)
     _helpers: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def welcomed(self) -> bool:
+        """Whether the server has let us in."""
+        return self.welcomed_ms is not None
+
+    def lasted_s(self) -> float:
+        """Return the seconds since the welcome, 0 where there was none."""
+        if self.welcomed_ms is None:
+            return 0.0
+        return (self.game.clock.now_ms() - self.welcomed_ms) / 1000
 
     async def run(self) -> None:
         """Play until the quiz is over.
@@ -125,7 +137,7 @@ class Visit:
         if self.welcomed:
             self.game.answers.send_again()
         else:
-            self.welcomed = True
+            self.welcomed_ms = self.game.clock.now_ms()
             self._start(self._send_answers)
             self._start(self._keep_alive)
 

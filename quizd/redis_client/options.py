@@ -82,7 +82,8 @@ class Target:
 
 
 _BAD_HOST = (
-    "url: a host or port is missing or wrong; in a password, write / as %2F and so on"
+    "redis.url: a host or port is missing or wrong; in a password, [ and ] and other "
+    "special characters are to be percent-encoded, / as %2F and so on"
 )
 """Shows nothing of the URL: what can't be read may be a piece of the password."""
 
@@ -99,10 +100,13 @@ SCHEMES = {
 
 def resolve(options: RedisOptions) -> Target:
     """Read URL, password files and certificates. Raises `RedisMisconfigured`."""
-    parts = urlsplit(options.url)
+    try:
+        parts = urlsplit(options.url)
+    except ValueError:  # whose words may have the login in them
+        raise RedisMisconfigured(_BAD_HOST) from None
     if parts.scheme not in SCHEMES:
         known = ", ".join(SCHEMES)
-        raise RedisMisconfigured(f"url: the scheme must be one of {known}")
+        raise RedisMisconfigured(f"redis.url: the scheme must be one of {known}")
     mode, with_tls = SCHEMES[parts.scheme]
     path = unquote(parts.path) if parts.scheme == "unix" else ""
     return Target(
@@ -114,7 +118,7 @@ def resolve(options: RedisOptions) -> Target:
         login=_login(parts, options),
         sentinel_login=Login(
             options.sentinel_username,
-            _secret("sentinel_password_file", options.sentinel_password_file),
+            _secret("redis.sentinel_password_file", options.sentinel_password_file),
         ),
         tls=_tls(options) if with_tls else None,
         timeout_s=options.timeout_s,
@@ -142,9 +146,11 @@ def _db(parts: SplitResult, mode: Mode) -> int:
     if mode is Mode.SINGLE and parts.scheme != "unix":
         text = text or parts.path.strip("/")
     if mode is Mode.CLUSTER and (parts.path.strip("/") or text not in {"", "0"}):
-        raise RedisMisconfigured("url: a Cluster has one database and no path")
+        raise RedisMisconfigured("redis.url: a Cluster has one database and no path")
     if text and not text.isdecimal():
-        raise RedisMisconfigured("url: the path must be a database's number, like /0")
+        raise RedisMisconfigured(
+            "redis.url: the path must be a database's number, like /0"
+        )
     return int(text or 0)
 
 
@@ -153,7 +159,9 @@ def _service(parts: SplitResult, mode: Mode, options: RedisOptions) -> str:
         return ""
     service = options.sentinel_service or unquote(parts.path.strip("/"))
     if not service or not set(service).isdisjoint("@/"):
-        raise RedisMisconfigured("sentinel_service: Sentinels need a service's name")
+        raise RedisMisconfigured(
+            "redis.sentinel_service: Sentinels need a service's name"
+        )
     return service
 
 
@@ -161,7 +169,7 @@ def _login(parts: SplitResult, options: RedisOptions) -> Login:
     name, _, password = parts.netloc.rpartition("@")[0].partition(":")
     return Login(
         options.username or unquote(name),
-        _secret("password_file", options.password_file) or unquote(password),
+        _secret("redis.password_file", options.password_file) or unquote(password),
     )
 
 
@@ -186,16 +194,18 @@ def _secret(option: str, file: str) -> str:
 def _tls(options: RedisOptions) -> ssl.SSLContext:
     """Return a context that verifies the server, also its name."""
     if bool(options.tls_certificate) != bool(options.tls_key):
-        raise RedisMisconfigured("tls_certificate and tls_key: needs both or neither")
+        raise RedisMisconfigured(
+            "redis.tls_certificate and redis.tls_key: needs both or neither"
+        )
     try:
         context = ssl.create_default_context(cafile=options.tls_ca or None)
     except (OSError, ssl.SSLError) as error:
-        raise RedisMisconfigured(f"tls_ca: {options.tls_ca}: {error}") from None
+        raise RedisMisconfigured(f"redis.tls_ca: {options.tls_ca}: {error}") from None
     if options.tls_certificate:
         try:
             context.load_cert_chain(options.tls_certificate, options.tls_key)
         except (OSError, ssl.SSLError) as error:
             raise RedisMisconfigured(
-                f"tls_certificate: {options.tls_certificate}: {error}"
+                f"redis.tls_certificate: {options.tls_certificate}: {error}"
             ) from None
     return context

@@ -9,7 +9,8 @@ leave and starts again. Three things make that gentle.
 * While a shard isn't ready, the kernel steers new connections to the others
   (:func:`quizd.sockets.steer`).
 * Shards say themselves when they are ready (sd_notify(3), to the supervisor as to
-  systemd), so a rolling restart goes on only when the one before serves again.
+  systemd), so a rolling restart goes on only when the one before serves again. The
+  same way they say that they live: one that hangs is killed, and started again.
 
 ``child`` starts a process, ``keeper`` keeps one shard running, ``supervisor`` keeps all
 of them. ``shard`` is what a shard does on its side, ``control`` how ``quizd drain``

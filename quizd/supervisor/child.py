@@ -1,8 +1,9 @@
 """A child process that gets a listening socket and dies with its parent.
 
 ``fork`` and ``exec`` by hand, because three things have to happen in between:
-LISTEN_PID is known only then, the socket must be descriptor 3, and the parent's death
-has to be asked for. The parent has one thread, so the child may do that in Python.
+its process id is known only then, the socket must be descriptor 3, and the parent's
+death has to be asked for. The parent has one thread, so the child may do that in
+Python.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from quizd.sockets import FIRST_FD
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LIBC = ctypes.CDLL(None)
 _NOT_STARTED = 127  # what shells exit with when there is no such program
+_MEANT_FOR = ("LISTEN_PID", "WATCHDOG_PID")  # who is to heed LISTEN_FDS, WATCHDOG_USEC
 
 
 @dataclass(slots=True, eq=False)
@@ -55,22 +57,26 @@ def spawn(
     """Start *command*, its first word a path, with *variables* in its environment.
 
     It runs in a session of its own, so that a terminal's Ctrl-C reaches the parent
-    alone, which then asks once. SIGTERM is what it gets when the parent dies.
+    alone, which then asks once. SIGTERM is what it gets when the parent dies. Raises
+    ``OSError`` where there is no process to be had.
     """
     exited = asyncio.get_running_loop().create_future()
     parent = os.getpid()
     # A signal that the child got before exec would be told to the parent's loop.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    pid = os.fork()
-    if pid == 0:
-        try:
-            _prepare(listening.fileno(), parent)
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            environ = {**os.environ, **variables, "LISTEN_PID": str(os.getpid())}
-            os.execve(command[0], list(command), {**environ, "LISTEN_FDS": "1"})  # noqa: S606 - no shell is wanted
-        finally:
-            os._exit(_NOT_STARTED)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _prepare(listening.fileno(), parent)
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+                own = dict.fromkeys(_MEANT_FOR, str(os.getpid()))
+                environ = {**os.environ, **variables, **own, "LISTEN_FDS": "1"}
+                os.execve(command[0], list(command), environ)  # noqa: S606 - no shell is wanted
+            finally:
+                os._exit(_NOT_STARTED)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return Child(pid, exited)
 
 

@@ -6,6 +6,9 @@ in a *restart loop*: that is logged as an error, and from then on it is tried ev
 ``Pace.slow_s`` or so. It is never given up, because what keeps a shard from living
 often lies outside (Redis away, a full disk) and is put right while nobody looks; a try
 every half a minute costs nothing.
+
+A shard that hangs is silent. Who looks after it counts looks, not time: a supervisor
+that was itself asleep has not listened, and wakes up to one look only.
 """
 
 import asyncio
@@ -18,6 +21,8 @@ from enum import StrEnum
 
 from quizd.log import get_logger
 from quizd.supervisor.child import Child
+
+SILENT_LOOKS = 2  # as many pass without a sign of life; the next one kills
 
 log = get_logger(__name__)
 
@@ -41,6 +46,7 @@ class Pace:
     settled_s: float = 60.0
     loop_deaths: int = 5
     leave_s: float = 15.0  # from SIGTERM to SIGKILL
+    alive_s: float = 15.0  # between looks; signs of life come twice as often
     handshake_s: float = 0.2  # for handshakes under way, before a shard is sent away
 
     def pause_s(self, deaths: int, chance: float) -> float:
@@ -69,6 +75,7 @@ class Keeper:
         self._changed = changed
         self._starts = 0
         self._deaths = 0
+        self._silent = 0  # looks since the last sign of life
         self._asked = False
         self._woken = asyncio.Event()
         self._news = asyncio.Event()
@@ -90,7 +97,14 @@ class Keeper:
         began_s = loop.time()
         self._asked = False
         self._starts += 1
-        self.child = self._start(self.index)
+        self._silent = 0
+        try:
+            self.child = self._start(self.index)
+        except OSError as error:  # too many processes, or no memory: both pass
+            self._deaths += 1
+            log.warning("shard_not_started", shard=self.index, why=str(error))
+            await self._pause()
+            return
         log.info("shard_started", shard=self.index, pid=self.child.pid)
         self._become(State.STARTING)
         code = await asyncio.shield(self.child.exited)
@@ -140,6 +154,15 @@ class Keeper:
             self._become(State.READY)  # first: who reads the line may connect
             log.info("shard_ready", shard=self.index)
 
+    def is_alive(self) -> None:
+        """Note a sign of life, which only a shard that serves gives.
+
+        So it stands for a READY that was lost: while nobody listens, few notices are
+        queued (unix(7)).
+        """
+        self._silent = 0
+        self.is_ready()
+
     def is_stopping(self) -> None:
         """Note that the shard leaves, whoever told it to."""
         if self.child is not None and self.state is not State.LEAVING:
@@ -147,6 +170,18 @@ class Keeper:
             self._become(State.LEAVING)
 
     # -- what others want ----------------------------------------------------------
+
+    def look(self) -> None:
+        """Kill a child that serves and was silent for more than ``SILENT_LOOKS``.
+
+        One that starts or leaves gives no signs, and may take its time.
+        """
+        if self.child is None or self.state is not State.READY:
+            return
+        self._silent += 1
+        if self._silent > SILENT_LOOKS:
+            log.error("shard_hangs", shard=self.index, pid=self.child.pid)
+            self.child.send(signal.SIGKILL)
 
     def wake(self) -> None:
         """Start a waiting shard now."""

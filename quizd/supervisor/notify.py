@@ -10,6 +10,7 @@ import struct
 from contextlib import suppress
 
 NOTIFY_SOCKET = "NOTIFY_SOCKET"
+WATCHDOG_USEC = "WATCHDOG_USEC"
 READY = "READY=1"
 STOPPING = "STOPPING=1"
 WATCHDOG = "WATCHDOG=1"
@@ -37,7 +38,7 @@ def watchdog_s() -> float | None:
     """
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
-    limit_us = int(os.environ.get("WATCHDOG_USEC", "0"))
+    limit_us = int(os.environ.get(WATCHDOG_USEC, "0"))
     return limit_us / 2e6 or None
 
 

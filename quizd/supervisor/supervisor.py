@@ -20,6 +20,8 @@ from quizd.supervisor.notify import (
     NOTIFY_SOCKET,
     READY,
     STOPPING,
+    WATCHDOG,
+    WATCHDOG_USEC,
     Notices,
     notify,
 )
@@ -28,6 +30,9 @@ Command = Callable[[int], Sequence[str]]
 
 # A shard that has drained still hands over its sessions and closes its files.
 LEAVE_MARGIN_S = 5.0
+
+_FAILED = "the supervisor failed, and its shards have left: its last lines say why"
+_HOPELESS = "no shard comes up: their last lines say why"
 
 log = get_logger(__name__)
 
@@ -55,6 +60,7 @@ class Supervisor:
             Keeper(index, self._start, self._pace, self._changed)
             for index in range(len(group))
         ]
+        self.failed = False  # by a fault of its own
         self._ready_ever = False
         self._all_ready_ever = False
         self._over = asyncio.Event()
@@ -64,8 +70,9 @@ class Supervisor:
     async def run(self) -> bool:
         """Keep the shards until SIGTERM or SIGINT; SIGHUP restarts one by one.
 
-        A second SIGTERM ends them at once. Returns ``False`` where no shard has ever
-        come up and all are in a restart loop: then the fault is theirs together.
+        A second SIGTERM ends them at once. Returns ``False`` where it has ``failed``,
+        or where no shard has ever come up and all are in a restart loop: then the fault
+        is theirs together.
         """
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
@@ -80,11 +87,12 @@ class Supervisor:
             stack.push_async_callback(_cancel, self._begin())
             await stack.enter_async_context(controlled(self._control, self._handle))
             await self._over.wait()
-        return self._ready_ever or not self._hopeless()
+        return not self.failed and (self._ready_ever or not self._hopeless())
 
     def _begin(self) -> list[asyncio.Task[None]]:
         jobs: list[Coroutine[Any, Any, None]] = [each.run() for each in self._keepers]
-        tasks = [asyncio.create_task(job) for job in [*jobs, self._roll_when_asked()]]
+        jobs += [self._roll_when_asked(), self._look()]
+        tasks = [asyncio.create_task(job) for job in jobs]
         for task in tasks:
             task.add_done_callback(self._check)
         return tasks
@@ -93,18 +101,29 @@ class Supervisor:
         """End when one of our own tasks fails: systemd starts what is left anew."""
         if not task.cancelled():
             log.error("supervisor_failed", exc_info=task.exception())
+            self.failed = True
             self._over.set()
 
     # -- children --------------------------------------------------------------------
 
     def _start(self, index: int) -> Child:
-        variables = {NOTIFY_SOCKET: self._notices.name}
+        variables = {
+            NOTIFY_SOCKET: self._notices.name,
+            WATCHDOG_USEC: str(round(self._pace.alive_s * 1e6)),
+        }
         return spawn(self._command(index), self._group[index], variables)
 
     def _reap(self) -> None:
         for keeper in self._keepers:
             if keeper.child is not None and not keeper.child.exited.done():
                 keeper.child.reap()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.alive_s)
+            self._hear()  # first: what was said while we were asleep
+            for keeper in self._keepers:
+                keeper.look()
 
     def _hear(self) -> None:
         with suppress(BlockingIOError):
@@ -118,6 +137,8 @@ class Supervisor:
     def _heard(keeper: Keeper, lines: list[str]) -> None:
         if READY in lines:
             keeper.is_ready()
+        if WATCHDOG in lines:
+            keeper.is_alive()
         if STOPPING in lines:
             keeper.is_stopping()
 
@@ -258,11 +279,11 @@ async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def supervise(settings: Settings, count: int, arguments: Sequence[str]) -> bool:
+def supervise(settings: Settings, count: int, arguments: Sequence[str]) -> str:
     """Run *count* shards as *settings* say; *arguments* are more flags for each.
 
-    Returns ``False`` where none came up. Raises ``OSError`` where the port can't be
-    had.
+    Returns what went wrong, in words, or nothing when it was told to leave. Raises
+    ``OSError`` where the port can't be had.
     """
     server = settings.server
     group = bind_group(server.host, server.port, count, server.backlog)
@@ -271,13 +292,16 @@ def supervise(settings: Settings, count: int, arguments: Sequence[str]) -> bool:
     pace = Pace(leave_s=settings.timeouts.drain_s + LEAVE_MARGIN_S)
     log.info("supervising", shards=count, address=f"{server.host}, port {port}")
 
-    async def main() -> bool:
-        return await Supervisor(
+    async def main() -> str:
+        supervisor = Supervisor(
             group,
             lambda index: [*me, "--shard-index", str(index)],
             control_path(settings.data.dir),
             pace,
-        ).run()
+        )
+        if await supervisor.run():
+            return ""
+        return _FAILED if supervisor.failed else _HOPELESS
 
     return asyncio.run(main())
 

@@ -108,7 +108,7 @@ async def test_no_server_at_all_is_tried_as_well() -> None:
 
 
 async def test_only_a_welcome_starts_the_tries_afresh() -> None:
-    """A server that accepts and closes at once is not hammered."""
+    """A server that accepts and closes at once is not hammered, welcome or not."""
 
     async def slam(line: Line) -> None:
         await line.close(1012)
@@ -119,7 +119,27 @@ async def test_only_a_welcome_starts_the_tries_afresh() -> None:
         watch = Watch()
         await play(player(server, watch))
     assert [p.attempt for p in watch.progress] == [1, 2, 3, 1, 2]
-    assert watch.time.slept_s == [0, 0.2, 0.4, 0.2, 0.4]
+    assert watch.time.slept_s == [0, 0.2, 0.4, 0.8, 1.6]
+
+
+@pytest.mark.parametrize(("lasted_ms", "delay_s"), [(4_000, 0.4), (6_000, 0.2)])
+async def test_only_a_line_that_lasted_starts_the_delays_afresh(
+    lasted_ms: int, delay_s: float
+) -> None:
+    """It counts from the welcome, not from the handshake."""
+    watch = Watch()
+
+    async def scene(line: Line) -> None:
+        watch.time.clock.advance(3_000)
+        await line.say(welcome())
+        await line.hear_heartbeat()
+        watch.time.clock.advance(lasted_ms)
+        await line.close(1012)
+
+    slam = close_after_welcome(1012)
+    async with FakeServer(slam, scene, finale(0)) as server:
+        await play(player(server, watch))
+    assert watch.time.slept_s == [0, 0.2, delay_s]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

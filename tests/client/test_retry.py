@@ -5,7 +5,7 @@ import random
 import pytest
 
 from quizd.client import Backoff, GaveUp, Progress
-from quizd.client.retry import Course
+from quizd.client.retry import STABLE_S, Course
 from tests.client.fake import HighestDelay
 
 BROKEN = OSError("line broken")
@@ -17,12 +17,14 @@ def course(backoff: Backoff | None = None) -> tuple[Course, HighestDelay]:
     return Course(backoff or Backoff(), rng), rng  # type: ignore[arg-type]
 
 
-def fail(tries: Course, times: int, *, welcomed: bool = False) -> list[float]:
+def fail(
+    tries: Course, times: int, *, welcomed: bool = False, lasted_s: float = 0.0
+) -> list[float]:
     """Return the delays before so many tries, each of which fails."""
     delays = []
     for _ in range(times):
         delays.append(tries.next_try().delay_s)
-        tries.broke(BROKEN, welcomed=welcomed)
+        tries.broke(BROKEN, welcomed=welcomed, lasted_s=lasted_s)
     return delays
 
 
@@ -55,12 +57,23 @@ def test_it_gives_up_and_says_how_often_and_why() -> None:
     assert (gave_up.value.tries, gave_up.value.cause) == (5, BROKEN)
 
 
-def test_a_welcome_starts_afresh() -> None:
-    """A connection that was welcomed makes the failures before it count no more."""
+@pytest.mark.parametrize(
+    ("lasted_s", "delay_s"), [(0.0, 3.2), (STABLE_S - 0.01, 3.2), (STABLE_S, 0.2)]
+)
+def test_a_welcome_starts_the_tries_afresh(lasted_s: float, delay_s: float) -> None:
+    """The failures before it count no more; its delays go on where it was short."""
     tries, _ = course()
     fail(tries, 4)
-    fail(tries, 1, welcomed=True)
-    assert tries.next_try() == Progress("connect", 1, 5, 0.2, BROKEN)
+    fail(tries, 1, welcomed=True, lasted_s=lasted_s)
+    assert tries.next_try() == Progress("connect", 1, 5, delay_s, BROKEN)
+
+
+def test_a_server_that_welcomes_and_breaks_is_not_hammered() -> None:
+    """The delays double up to the cap, without end, until a connection has lasted."""
+    tries, _ = course()
+    delays_s = fail(tries, 11, welcomed=True)
+    assert delays_s == [0, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10, 10, 10]
+    assert fail(tries, 2, welcomed=True, lasted_s=6.0) == [10, 0.2]
 
 
 def test_being_called_back_needs_no_delay() -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import hiredis
 import pytest
@@ -92,6 +93,8 @@ def test_a_wrong_url_is_named(url: str, word: str) -> None:
         "sesame://u:sesame@h",
         "redis+sentinel://u:sesame@h",
         "redis+cluster://u:sesame@h/1",
+        "redis://:se[sesame@h/0",
+        "redis://u:sesame\u2100@h/0",
     ],
 )
 def test_no_message_shows_a_piece_of_a_password(url: str) -> None:
@@ -99,6 +102,15 @@ def test_no_message_shows_a_piece_of_a_password(url: str) -> None:
     with pytest.raises(RedisMisconfigured) as caught:
         resolve(RedisOptions(url))
     assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize("sign", ["[", "]", "\u2100"])
+def test_a_sign_that_no_url_may_hold_is_explained(sign: str) -> None:
+    """The key is named, and how to write it; written so, it is the password."""
+    with pytest.raises(RedisMisconfigured, match=r"redis\.url.*percent-encoded"):
+        resolve(RedisOptions(f"redis://u:a{sign}b@h/0"))
+    login = resolve(RedisOptions(f"redis://u:a{quote(sign)}b@h/0")).login
+    assert login.password == f"a{sign}b"
 
 
 def test_no_repr_shows_a_password(tmp_path: Path) -> None:

@@ -13,11 +13,16 @@ from dataclasses import dataclass
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from quizd.clock import ManualClock
 from quizd.journal.memory import MemoryJournal
 from quizd.session import records as rec
-from quizd.store.engine import postgres_engine
+from quizd.store.base import StoreUnavailable
+from quizd.store.engine import KEEPALIVE, STATEMENT_S, postgres_engine
+from quizd.store.migrations import lock
+from quizd.store.transaction import named_failures, transaction
 from quizd.store.write_behind import (
     Options,
     Pacing,
@@ -46,6 +51,7 @@ STOP_S = 5.0 if "QUIZD_TEST_KILLS" in os.environ else 0.5
 PACING = Pacing(linger_s=0.005, unit_bytes=60_000, retry_first_s=0.02, retry_max_s=0.2)
 SINK_S = 2.0
 PATIENCE_S = 40
+SILENCE = "idle_in_transaction_session_timeout"
 
 pytestmark = [needs_postgres, pytest.mark.timeout(180)]
 
@@ -228,6 +234,53 @@ async def test_a_text_that_postgres_refuses(scene: Scene) -> None:
     assert (listed.index, listed.code) == (index, "22021")
     assert (await stored(engine)).answers == scene.rush.stored().answers
     await engine.dispose()
+
+
+async def test_a_transaction_that_was_left(database: str) -> None:
+    """Its locks are free once it has been silent for as long as a statement may take.
+
+    Who has left it is told that the database was not there.
+    """
+    dsn = shared_server().dsn(database)
+    frozen, other = postgres_engine(dsn, statement_s=1.0), postgres_engine(dsn)
+    async with frozen.connect() as left:
+        await lock(left)
+        await left.execute(text("LOCK TABLE answers IN ACCESS EXCLUSIVE MODE"))
+        async with asyncio.timeout(3), other.begin() as connection:
+            await lock(connection)
+            await connection.execute(text("SELECT FROM answers"))
+        with pytest.raises(StoreUnavailable):
+            await committed(left)
+    async with transaction(frozen) as again:
+        await lock(again)
+    await frozen.dispose()
+    await other.dispose()
+
+
+async def committed(connection: AsyncConnection) -> None:
+    """Commit, with the names that the store gives to failures."""
+    async with named_failures():
+        await connection.commit()
+
+
+@pytest.mark.parametrize(
+    ("statement_s", "silence"), [(5.0, "5s"), (STATEMENT_S, "30s"), (3600.0, "30s")]
+)
+async def test_silence_is_no_statement(
+    database: str, statement_s: float, silence: str
+) -> None:
+    """An upgrade's statements may take an hour; its transaction is silent for less.
+
+    Of who has vanished the server knows after ten seconds and three questions.
+    """
+    engine = postgres_engine(shared_server().dsn(database), statement_s=statement_s)
+    async with transaction(engine) as connection:
+        found = {
+            name: (await connection.execute(text(f"SHOW {name}"))).scalar_one()
+            for name in (SILENCE, "statement_timeout", *KEEPALIVE)
+        }
+    await engine.dispose()
+    assert found == {SILENCE: silence, "statement_timeout": "0", **KEEPALIVE}
 
 
 @pytest.mark.parametrize("seed", range(1, ROUNDS + 1))

@@ -1,10 +1,12 @@
 """A supervisor in a process of its own, with shards that are stand-ins or real.
 
 Run as a program, it is that process: the first argument is a JSON object with the
-command, the number of shards, the control socket and the pace.
+command, the number of shards, the control socket, the pace, and which forks fail.
 """
 
 import asyncio
+import builtins
+import itertools
 import json
 import os
 import signal
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from unittest.mock import patch
 
 from quizd import log
 from quizd.sockets import bind_group
@@ -36,7 +39,10 @@ Event = dict[str, Any]
 
 
 class Crew:
-    """*shards* of *command* under a supervisor; *folder* is theirs."""
+    """*shards* of *command* under a supervisor; *folder* is theirs.
+
+    *forks* names the errors that forks raise, by their numbers from 1 on.
+    """
 
     def __init__(
         self,
@@ -45,6 +51,7 @@ class Crew:
         command: list[str] | None = None,
         pace: dict[str, float] | None = None,
         environ: dict[str, str] | None = None,
+        forks: dict[int, str] | None = None,
     ) -> None:
         self.folder = folder
         self.control = folder / "control.sock"
@@ -58,6 +65,7 @@ class Crew:
                 "shards": shards,
                 "control": str(self.control),
                 "pace": {**QUICK, **(pace or {})},
+                "forks": {str(number): name for number, name in (forks or {}).items()},
             }
         )
         self._environ = {**os.environ, **(environ or {})}
@@ -205,6 +213,20 @@ def is_gone(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] == "Z"
 
 
+def failing(forks: dict[str, str]) -> Callable[[], int]:
+    """Return a fork that fails as *forks* say."""
+    numbers = itertools.count(1)
+    real = os.fork
+
+    def fork() -> int:
+        name = forks.get(str(next(numbers)))
+        if name is not None:
+            raise getattr(builtins, name)("not this time")
+        return real()
+
+    return fork
+
+
 async def main(plan: dict[str, Any]) -> int:
     """Be the supervisor of *plan*."""
     log.configure("info", "json")
@@ -216,7 +238,8 @@ async def main(plan: dict[str, Any]) -> int:
         return [word.format(**places) for word in plan["command"]]
 
     pace = Pace(**plan["pace"])
-    up = await Supervisor(group, command, Path(plan["control"]), pace).run()
+    with patch("os.fork", failing(plan["forks"])):
+        up = await Supervisor(group, command, Path(plan["control"]), pace).run()
     return 0 if up else 1
 
 

@@ -2,7 +2,7 @@
 
 What it finds in the folder of its first argument tells it how to behave:
 ``die-<index>`` to exit with 3 at its start, ``deaf-<index>`` to note SIGTERM and stay.
-Each SIGTERM adds a line to ``told-<pid>``.
+Each SIGTERM adds a line to ``told-<pid>``, each sign of life one to ``alive-<pid>``.
 """
 
 import asyncio
@@ -12,9 +12,19 @@ import sys
 from pathlib import Path
 
 from quizd.sockets import inherited
-from quizd.supervisor.notify import READY, STOPPING, notify
+from quizd.supervisor.notify import READY, STOPPING, WATCHDOG, notify, watchdog_s
 
 DRAIN_S = 2.0
+
+
+async def live(folder: Path) -> None:
+    """Give signs of life as often as they are wanted."""
+    every_s = watchdog_s()
+    while every_s is not None:
+        notify(WATCHDOG)
+        with (folder / f"alive-{os.getpid()}").open("a") as file:
+            file.write("WATCHDOG\n")
+        await asyncio.sleep(every_s)
 
 
 async def main(folder: Path, index: str) -> int:
@@ -45,7 +55,9 @@ async def main(folder: Path, index: str) -> int:
 
     server = await asyncio.start_server(talked, sock=inherited())
     notify(READY)
+    living = asyncio.create_task(live(folder))
     await leave.wait()
+    living.cancel()
     notify(STOPPING)
     server.close()
     if talks:

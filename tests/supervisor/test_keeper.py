@@ -1,14 +1,19 @@
 """Pauses between tries, how many shards there are, and who may give notice."""
 
+import asyncio
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quizd.supervisor.keeper import Pace
+from quizd.supervisor.child import Child
+from quizd.supervisor.keeper import SILENT_LOOKS, Keeper, Pace, State
 from quizd.supervisor.notify import READY, WATCHDOG, Notices, notify, watchdog_s
 from quizd.supervisor.supervisor import shard_count
 
@@ -27,6 +32,94 @@ class TestPace:
         """It is never nothing, and never longer than the slow pace."""
         pace = Pace()
         assert pace.first_s / 2 <= pace.pause_s(deaths, chance) <= pace.slow_s
+
+
+class Puppet(Child):
+    """A child that is no process, and notes the signals it is sent."""
+
+    def __init__(self) -> None:
+        super().__init__(0, asyncio.get_running_loop().create_future())
+        self.signals: list[signal.Signals] = []
+
+    def send(self, number: signal.Signals) -> None:
+        """Note a signal."""
+        self.signals.append(number)
+
+
+@asynccontextmanager
+async def kept() -> AsyncIterator[tuple[Keeper, Puppet]]:
+    """Have a puppet started by its keeper."""
+    puppet, started = Puppet(), asyncio.Event()
+    keeper = Keeper(0, lambda _: puppet, Pace(), started.set)
+    task = asyncio.create_task(keeper.run())
+    await started.wait()
+    try:
+        yield keeper, puppet
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def said(keeper: Keeper) -> None:
+    """Have the child say that it leaves."""
+    keeper.is_stopping()
+
+
+class TestLooks:
+    """Who is taken for one that hangs."""
+
+    async def test_silent(self) -> None:
+        """A shard that serves is killed at the look after the last one allowed."""
+        async with kept() as (keeper, puppet):
+            keeper.is_ready()
+            for _ in range(SILENT_LOOKS):
+                keeper.look()
+            assert puppet.signals == []
+            keeper.look()
+            assert puppet.signals == [signal.SIGKILL]
+
+    async def test_alive(self) -> None:
+        """Each sign of life allows for as many looks again."""
+        async with kept() as (keeper, puppet):
+            keeper.is_ready()
+            for _ in range(5):
+                for _ in range(SILENT_LOOKS):
+                    keeper.look()
+                keeper.is_alive()
+            assert puppet.signals == []
+
+    async def test_slow_start(self) -> None:
+        """A shard that starts may take its time, and then has all its looks."""
+        async with kept() as (keeper, puppet):
+            for _ in range(10):
+                keeper.look()
+            keeper.is_ready()
+            for _ in range(SILENT_LOOKS):
+                keeper.look()
+            assert puppet.signals == []
+
+    @pytest.mark.parametrize("asked", [True, False])
+    async def test_slow_leave(self, asked: bool) -> None:
+        """So may one that leaves, asked by its keeper or by somebody else."""
+        async with kept() as (keeper, puppet):
+            keeper.is_ready()
+            leaving = asyncio.create_task(keeper.leave() if asked else said(keeper))
+            await asyncio.sleep(0)
+            for _ in range(10):
+                keeper.look()
+            assert keeper.state is State.LEAVING
+            assert signal.SIGKILL not in puppet.signals
+            puppet.exited.set_result(0)
+            await leaving
+
+    async def test_ready_is_lost(self) -> None:
+        """A sign of life says as well that the shard serves; not once it leaves."""
+        async with kept() as (keeper, _):
+            keeper.is_alive()
+            before = keeper.state
+            keeper.is_stopping()
+            keeper.is_alive()
+            assert [before, keeper.state] == [State.READY, State.LEAVING]
 
 
 class TestShardCount:

@@ -148,6 +148,22 @@ async def test_shards_need_redis(tmp_path: Path) -> None:
     assert not [*os.scandir(tmp_path)]
 
 
+async def test_supervisor_fails(tmp_path: Path) -> None:
+    """A fault of the supervisor's own fails the command, with words of its own."""
+    code = (
+        "import os, quizd.cli as cli; from unittest.mock import patch\n"
+        "with patch('os.fork', side_effect=RuntimeError('broken')): cli.main()"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, "serve", "--shards", "1", "--port", "0"),
+        *("--data-dir", str(tmp_path)),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 1
+    assert said.splitlines()[-1].startswith(b"quizd: the supervisor failed")
+
+
 async def test_rolling(tmp_path: Path) -> None:
     """While real shards are replaced, every request on the port is answered."""
     async with Crew(tmp_path, 2, REAL, environ={**os.environ, **BRIEF}) as crew:

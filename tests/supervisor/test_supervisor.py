@@ -109,6 +109,44 @@ class TestDeath:
             assert await crew.exit_code() == 1
             assert crew.of("shard_died", code=127)
 
+    async def test_no_process_to_be_had(self, tmp_path: Path) -> None:
+        """A fork that fails is tried again; signals come through, others stay."""
+        async with Crew(tmp_path, 2, forks={3: "BlockingIOError"}) as crew:
+            await crew.all_ready()
+            before = _blocked(crew.pid)
+            os.kill(crew.shard_pid(0), signal.SIGKILL)
+            await crew.event("shard_not_started", shard=0, why="not this time")
+            await crew.event("shard_ready", 2, shard=0)
+            assert _blocked(crew.pid) == before
+            assert not crew.of("shard_died", shard=1)
+            crew.send(signal.SIGTERM)
+            assert await crew.exit_code() == 0
+
+    async def test_never_a_process(self, tmp_path: Path) -> None:
+        """Where none can be had from the start, the supervisor ends with a failure."""
+        forks = dict.fromkeys(range(1, 100), "BlockingIOError")
+        async with Crew(tmp_path, 2, forks=forks) as crew:
+            assert await crew.exit_code() == 1
+            assert crew.of("no_shard_comes_up")
+
+    async def test_restart_without_process(self, tmp_path: Path) -> None:
+        """A restart says that its fork failed, and the shard is tried again."""
+        async with Crew(tmp_path, 2, forks={3: "BlockingIOError"}) as crew:
+            await crew.all_ready()
+            crew.send(signal.SIGHUP)
+            assert (await crew.event("rolling_restart_stopped"))["shard"] == 0
+            await crew.event("shard_ready", 2, shard=0)
+
+    async def test_own_fault(self, tmp_path: Path) -> None:
+        """Where it fails itself, shards leave in peace, and it ends with a failure."""
+        async with Crew(tmp_path, 2, forks={3: "RuntimeError"}) as crew:
+            await crew.all_ready()
+            other = crew.shard_pid(1)
+            os.kill(crew.shard_pid(0), signal.SIGKILL)
+            assert await crew.exit_code() == 1
+            assert crew.of("supervisor_failed")
+            assert (tmp_path / f"told-{other}").read_text() == "SIGTERM\n"
+
     @pytest.mark.parametrize("shards", [1, 3])
     async def test_parent_is_killed(self, tmp_path: Path, shards: int) -> None:
         """Shards leave when their supervisor dies, however it dies."""
@@ -118,6 +156,49 @@ class TestDeath:
             await crew.exit_code()
             pids = [crew.shard_pid(index) for index in range(shards)]
             await until(lambda: all(map(is_gone, pids)))
+
+
+def _blocked(pid: int) -> str:
+    """Return the signals that a process blocks (proc(5), status)."""
+    rows = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(row for row in rows if row.startswith("SigBlk:"))
+
+
+class TestHanging:
+    """A shard that gives no signs of life any more."""
+
+    async def test_started_anew(self, tmp_path: Path) -> None:
+        """It is killed and follows itself; others, who give signs, are let be."""
+        asked_of_itself = {"WATCHDOG_PID": "1", "WATCHDOG_USEC": "1"}
+        async with Crew(
+            tmp_path, 2, pace={"alive_s": 0.3}, environ=asked_of_itself
+        ) as crew:
+            await crew.all_ready()
+            hanging, other = crew.shard_pid(0), crew.shard_pid(1)
+            os.kill(hanging, signal.SIGSTOP)
+            await crew.event("shard_hangs", shard=0, pid=hanging)
+            await crew.event("shard_died", shard=0, code=-signal.SIGKILL)
+            await crew.event("shard_ready", 2, shard=0)
+            answers = {await crew.ask() for _ in range(40)}
+            assert answers == {(0, crew.shard_pid(0)), (1, other)}
+            assert len(crew.of("shard_started")) == 3
+
+    async def test_supervisor_was_paused(self, tmp_path: Path) -> None:
+        """One that has slept through many looks has nobody killed for its own sleep."""
+        looks, signs = 4, 2
+        async with Crew(tmp_path, 2, pace={"alive_s": 0.2}) as crew:
+            await crew.all_ready()
+            alive = [tmp_path / f"alive-{crew.shard_pid(index)}" for index in range(2)]
+            await until(lambda: all(path.exists() for path in alive))
+            for number in (signal.SIGSTOP, signal.SIGCONT):
+                crew.send(number)
+                wanted = [_lines(path) + looks * signs for path in alive]
+                await until(lambda: [*map(_lines, alive)] >= wanted)  # noqa: B023
+            assert len(crew.of("shard_started")) == 2
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
 
 
 def _listens(port: int) -> list[int]:

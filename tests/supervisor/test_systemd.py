@@ -86,6 +86,12 @@ def test_time_to_leave(name: str) -> None:
     assert int(value(name, "TimeoutStopSec")) > longest_s
 
 
+def test_tried_for_ever() -> None:
+    """A shard that fails at once is tried again after a moment, however often."""
+    assert value("quizd@.service", "StartLimitIntervalSec") == "0"
+    assert int(value("quizd@.service", "RestartSec")) >= 1
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_open_files(name: str) -> None:
     """There are files for all connections of a shard."""
