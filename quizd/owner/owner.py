@@ -458,17 +458,16 @@ class Owner:
         One that is not marked is found ended by whoever takes it over.
         """
         told = False
-        while not self._stopping:
+        while True:
             try:
                 return await self._journal.finish(runner.state.session_id, runner.term)
             except (Fenced, JournalUnavailable) as error:
                 if not told:
                     log.warning("session_not_marked_as_ended", error=str(error))
                 told = True
-                if isinstance(error, Fenced):
+                if isinstance(error, Fenced) or self._stopping:
                     return None
             await asyncio.sleep(RELOAD_RETRY_S)
-        return None
 
     def _close_address(self, state: State) -> None:
         """Let quiz and pin be another session's, unless they are already."""

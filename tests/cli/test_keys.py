@@ -1,14 +1,16 @@
 """Keys in files that settings name: shared by several servers, or told to be wrong."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
-from quizd.cli import app
 from tests.support.quizzes import quick_quiz
 from tests.support.server import Server
+
+PATIENCE_S = 30
 
 WRONG = {
     "QUIZD_AUTH__SECRET_FILE": "secret",
@@ -44,8 +46,15 @@ def test_a_short_key_stops_the_start(
     file.write_bytes(b"abc")
     monkeypatch.setenv(variable, str(file))
     folder = str(tmp_path / "data")
-    result = CliRunner().invoke(app, ["serve", "--port", "0", "--data-dir", folder])
-    assert result.exit_code == 1
+    command = [sys.executable, "-m", "quizd", "serve", "--port", "0"]
+    result = subprocess.run(  # noqa: S603
+        [*command, "--data-dir", folder],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == (
         f"quizd: {file}: the {WRONG[variable]} has 3 bytes, 16 at least are needed"
     )

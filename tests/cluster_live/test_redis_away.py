@@ -67,7 +67,7 @@ async def test_a_shard_leaves_in_time_while_redis_is_away(
         await command(shards, 0, opened, "next")
         async with Player.of(through(shards, 1, ticket)) as player:
             picture = await player.next("welcome")
-            question = picture.get("question") or await player.next("question")
+            question = picture.get("question") or await player.next("new_question")
             await player.answer(question["questionId"], question["options"][0])
             result = await player.next("answer_result")
         await redis.kill()

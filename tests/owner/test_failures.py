@@ -385,10 +385,10 @@ async def test_an_end_that_can_t_be_marked_is_marked_at_the_next_start(
             patch.setattr(stage.journal, "finish", away)
             await submitted(runner, ev.HostEnded())
             await settle()
-        assert stage.owner.find_open_here("colours") is None
-        session_id = runner.state.session_id
-        assert not (await stage.journal.entry(session_id)).ended
-        await stage.die()
+            assert stage.owner.find_open_here("colours") is None
+            session_id = runner.state.session_id
+            assert not (await stage.journal.entry(session_id)).ended
+            await stage.die()
         assert await stage.come_back() == 1
         assert (await stage.journal.entry(session_id)).ended
 
