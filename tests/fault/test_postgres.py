@@ -87,9 +87,10 @@ class Scene:
 
     @property
     def alarms(self) -> list[str]:
-        """What the server has logged as an error."""
+        """What the server has logged as an error, the driver's own left out."""
         log, grave = self.server.log, ("error", "critical")
-        return [str(line) for line in log if line.get("level") in grave]
+        alarms = [line for line in log if line.get("level") in grave]
+        return [str(line) for line in alarms if harm.DRIVERS_OWN not in line["event"]]
 
     async def run(self, statement: str) -> None:
         """Run *statement* beside the server."""

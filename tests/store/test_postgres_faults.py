@@ -33,7 +33,7 @@ from quizd.store.write_behind import (
 from quizd.store.write_behind.postgres import PostgresSink
 from tests.store.games import stored
 from tests.store.rush import Rush
-from tests.support.postgres_harm import END_CONNECTIONS, FAIL_THRICE
+from tests.support.postgres_harm import DRIVERS_OWN, END_CONNECTIONS, FAIL_THRICE
 from tests.support.postgres_proxy import (
     Line,
     PostgresProxy,
@@ -97,10 +97,6 @@ def database() -> Iterator[str]:
     """A fresh database."""
     with shared_server().fresh_database() as name:
         yield name
-
-
-DRIVERS_OWN = "ConnectionDoesNotExistError('connection was closed in the middle"
-"""asyncpg leaves a future behind when a COPY begins on a connection just ended."""
 
 
 @pytest.fixture

@@ -32,6 +32,9 @@ FAIL_THRICE = """
 """
 """The next three writes of answers fail with an SQLSTATE; a sequence is not undone."""
 
+DRIVERS_OWN = "ConnectionDoesNotExistError('connection was closed in the middle"
+"""asyncpg leaves a future behind when a COPY begins on a connection just ended."""
+
 DISK_BYTES = 48 * 1024 * 1024
 BALLAST = "ballast"
 PIECE = bytes(4096)
