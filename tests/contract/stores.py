@@ -1,7 +1,7 @@
 """The databases of the store, as its contract suites take hold of them."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -99,5 +99,13 @@ async def _upgrade(backend: Backend) -> None:
     await engine.dispose()
 
 
+async def _engine(backend: Backend) -> AsyncIterator[AsyncEngine]:
+    """Give an engine on the database."""
+    engine = backend.engine()
+    yield engine
+    await engine.dispose()
+
+
 empty_fixture = pytest.fixture(params=BACKENDS, name="empty")(_empty)
 backend_fixture = pytest.fixture(params=BACKENDS, name="backend")(_backend)
+engine_fixture = pytest.fixture(name="engine")(_engine)

@@ -26,24 +26,18 @@ from quizd.store.write_behind import (
 )
 from quizd.store.write_behind import source as own
 from quizd.store.write_behind.sink import Refusal, Sink, SinkUnavailable
-from quizd.store.write_behind.unit import Cursor, Item, Unit
-from tests.contract.stores import Backend, backend_fixture
+from quizd.store.write_behind.unit import Cursor, Unit
+from tests.contract.stores import Backend, backend_fixture, engine_fixture
 from tests.session.play import T0, Play, quiz
 from tests.store.games import batches, expected, game, record, stored
+from tests.store.passing import PassingOn
 
 KEY = bytes(range(32))
 PACING = Pacing(linger_s=0, retry_first_s=0.001, retry_max_s=0.01, certain_s=0.05)
 PATIENCE_S = 30
 
 backend = backend_fixture
-
-
-@pytest.fixture
-async def engine(backend: Backend) -> AsyncIterator[AsyncEngine]:
-    """An engine on the database."""
-    engine = backend.engine()
-    yield engine
-    await engine.dispose()
+engine = engine_fixture
 
 
 @pytest.fixture
@@ -57,12 +51,11 @@ def _called_mine(entries: Sequence[own.Entry]) -> list[own.Entry]:
     return [entry for entry in entries if entry.session_id == "mine"]
 
 
-class Faulty(Sink):
+class Faulty(PassingOn):
     """A sink that fails when *rng* says so, before the unit is kept or after it."""
 
     def __init__(self, sink: Sink, rng: random.Random, share: float) -> None:
-        self.unit_bytes = sink.unit_bytes  # type: ignore[misc]
-        self.sink = sink
+        super().__init__(sink)
         self.rng = rng
         self.share = share
         self.faults = 0
@@ -84,26 +77,11 @@ class Faulty(Sink):
         self._fault()
         return refused
 
-    async def log(self, session_id: str) -> AsyncIterator[tuple[int, bytes]]:
-        """Read the log."""
-        async for each in self.sink.log(session_id):
-            yield each
 
-    async def retry(self, refused_id: int, item: Item) -> Refusal | None:
-        """Try again."""
-        return await self.sink.retry(refused_id, item)
-
-    async def disconnect(self) -> None:
-        """Disconnect."""
-        await self.sink.disconnect()
-
-
-class Late(Faulty):
+class Late(PassingOn):
     """A sink whose first word of the cursors is from before anything was written."""
 
-    def __init__(self, sink: Sink) -> None:
-        super().__init__(sink, random.Random(), 0)
-        self.asked = 0
+    asked = 0
 
     async def cursors(self, session_ids: Sequence[str]) -> dict[str, Cursor]:
         """Ask; what is said at first is old."""

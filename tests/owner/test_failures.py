@@ -41,6 +41,11 @@ def broken(*_: object) -> NoReturn:
     raise RuntimeError("a bug")
 
 
+async def away(*_: object) -> NoReturn:
+    """Do nothing, as the journal is away."""
+    raise JournalUnavailable("away")
+
+
 async def fail(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, quiz_id: str = "colours"
 ) -> None:
@@ -328,13 +333,13 @@ async def test_a_reload_waits_for_its_journal(monkeypatch: pytest.MonkeyPatch) -
         runner = await stage.opened("Ann")
         claim, left = stage.journal.claim, [3]
 
-        async def away(session_id: str, now_ms: int) -> object:
+        async def away_at_first(session_id: str, now_ms: int) -> object:
             left[0] -= 1
             if left[0] >= 0:
                 raise JournalUnavailable("away")
             return await claim(session_id, now_ms)
 
-        monkeypatch.setattr(stage.journal, "claim", away)
+        monkeypatch.setattr(stage.journal, "claim", away_at_first)
         await fail(stage, monkeypatch)
         assert (await stage.owner.find("colours")) is runner
         await pass_ms(5000)
@@ -350,10 +355,6 @@ async def test_a_runner_that_was_given_up_keeps_nobody_waiting(
     """Until the session is back, whoever asks is refused at once."""
     async with Stage() as stage:
         runner = await stage.opened("Ann")
-
-        async def away(*_: object) -> None:
-            raise JournalUnavailable("away")
-
         looked: list[State] = []
         with monkeypatch.context() as patch:
             patch.setattr(stage.journal, "claim", away)
@@ -377,10 +378,6 @@ async def test_an_end_that_can_t_be_marked_is_marked_at_the_next_start(
     """The session is over all the same, and nothing is left in the loop."""
     async with Stage() as stage:
         runner = await stage.opened("Ann")
-
-        async def away(*_: object) -> None:
-            raise JournalUnavailable("away")
-
         with monkeypatch.context() as patch:
             patch.setattr(stage.journal, "finish", away)
             await submitted(runner, ev.HostEnded())
@@ -400,10 +397,6 @@ async def test_an_end_is_marked_as_soon_as_the_journal_is_back(
     """It is tried until then, also past the time for which the session is kept."""
     async with Stage() as stage:
         runner = await stage.opened("Ann")
-
-        async def away(*_: object) -> None:
-            raise JournalUnavailable("away")
-
         session_id = runner.state.session_id
         with monkeypatch.context() as patch:
             patch.setattr(stage.journal, "finish", away)

@@ -16,7 +16,7 @@ from quizd.store.write_behind import State
 from quizd.store.write_behind.collect import LOOKS
 from quizd.store.write_behind.queue import TRIM_BATCHES
 from quizd.store.write_behind.trail import MARK_BATCHES
-from tests.contract.stores import Backend, backend_fixture
+from tests.contract.stores import Backend, backend_fixture, engine_fixture
 from tests.store.games import expected, game, record, stored
 from tests.store.unsteady import (
     PACING,
@@ -40,6 +40,7 @@ BATCHES = packed(RECORDS)
 FEW = lobby(20)
 
 backend = backend_fixture
+engine = engine_fixture
 
 
 def never(_number: int) -> bool:
@@ -55,14 +56,6 @@ def always(_number: int) -> bool:
 def after_two(number: int) -> bool:
     """Have every write fail but two."""
     return number > 2
-
-
-@pytest.fixture
-async def engine(backend: Backend) -> AsyncIterator[AsyncEngine]:
-    """An engine on the database."""
-    engine = backend.engine()
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from quizd.session import records as rec
 from quizd.store.write_behind import Options, Pacing, WriteBehind, write_all
 from quizd.store.write_behind import source as own
 from quizd.store.write_behind.sink import Refusal, Sink, SinkUnavailable
-from quizd.store.write_behind.unit import Cursor, Item, Unit
+from quizd.store.write_behind.unit import Cursor, Unit
 from tests.session.play import Play, quiz
+from tests.store.passing import PassingOn
 
 KEY = bytes(range(32))
 PACING = Pacing(linger_s=0, retry_first_s=0.001, retry_max_s=0.01, certain_s=0.5)
@@ -68,7 +69,7 @@ async def until(done: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-class Watched(Sink):
+class Watched(PassingOn):
     """A sink whose writes fail where *fails* says so of their numbers, from 1 on.
 
     ``away``: everything fails. ``asked`` and ``tries`` count questions for cursors
@@ -76,8 +77,7 @@ class Watched(Sink):
     """
 
     def __init__(self, sink: Sink, fails: Callable[[int], bool]) -> None:
-        self.unit_bytes = sink.unit_bytes  # type: ignore[misc]
-        self.sink = sink
+        super().__init__(sink)
         self.fails = fails
         self.away = False
         self.asked = 0
@@ -103,19 +103,6 @@ class Watched(Sink):
         """Wait until so many writes were tried from now on."""
         wanted = self.tries + times
         await until(lambda: self.tries >= wanted)
-
-    async def log(self, session_id: str) -> AsyncIterator[tuple[int, bytes]]:
-        """Read the log."""
-        async for each in self.sink.log(session_id):
-            yield each
-
-    async def retry(self, refused_id: int, item: Item) -> Refusal | None:
-        """Try again."""
-        return await self.sink.retry(refused_id, item)
-
-    async def disconnect(self) -> None:
-        """Disconnect."""
-        await self.sink.disconnect()
 
 
 class Counting(MemoryJournal):
