@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import orjson
 
 from quizd._fast.inbox import Inbox
-from quizd.clock import Clock
 from quizd.codes import Close, Reason, Refused
 from quizd.journal.base import Journal
 from quizd.log import get_logger
@@ -23,7 +22,7 @@ from quizd.owner.runner import Runner
 from quizd.owner.subscriber import Subscriber
 from quizd.replica.exchange import Exchange
 from quizd.replica.messages import Item, Kind, Records, refused_of
-from quizd.replica.owner_time import OwnerTime
+from quizd.replica.owner_time import OwnerTimes
 from quizd.replica.repair import Another, Repair, at_once, tell_of_loss
 from quizd.replica.replica import Fit, Replica, Shown
 from quizd.replica.upward import Upward
@@ -35,6 +34,12 @@ from quizd.session.state import State
 T = TypeVar("T")
 
 REPORT_AFTER_END_MS = 2
+
+UNTOLD_MS = 5_000
+"""Two rounds of pulses: then the journal is asked who owns the session.
+
+Its owner may live and have it no longer.
+"""
 
 log = get_logger(__name__)
 
@@ -51,7 +56,7 @@ class Follower:
         *,
         exchange: Exchange,
         journal: Journal,
-        clock: Clock,
+        times: OwnerTimes,
         waiting_max: int,
         shown: Shown | None = None,
         certainty: Callable[[], Awaitable[None]] = at_once,
@@ -67,9 +72,10 @@ class Follower:
         self.connected = 0
         self._shown = shown
         self._journal = journal
-        self._time = OwnerTime(clock)
+        self._times = times
+        self._told_ms = times.here_ms()
         self._up = Upward(
-            session_id, exchange, self._time, waiting_max, shown.here if shown else {}
+            session_id, exchange, times, waiting_max, shown.here if shown else {}
         )
         self.inbox = self._up.inbox
         self._repairs = Repair(journal, session_id, certainty)
@@ -112,7 +118,7 @@ class Follower:
 
     def now_ms(self) -> int:
         """Return the owner's time, as far as its pulses tell."""
-        return self._time.now_ms()
+        return self._up.now_ms()
 
     def lead_ms(self) -> int:
         """Return 0: the owner knows how long all fan-outs take."""
@@ -266,13 +272,19 @@ class Follower:
         self._waiters.fail_expected(refused)
         self._up.fail(refused)
 
+    @property
+    def expects(self) -> bool:
+        """Whether anybody waits for the owner's word that somebody is in, or nobody."""
+        return self._waiters.expects
+
     def pulse(self) -> None:
         """Do what is to be done every now and then: report, and mind the silence."""
         if self.replica is None or self.ended.done():
             return
         self.report()
         self._up.send_late_again()
-        if self._time.has_fallen_silent():
+        if self._times.here_ms() - self._told_ms >= UNTOLD_MS:
+            self._told_ms = self._times.here_ms()
             self.suspect()
 
     def suspect(self) -> None:
@@ -280,7 +292,10 @@ class Follower:
         self._incomplete.set()
 
     def report(self) -> None:
-        """Tell the owner that all that came in until now is under way."""
+        """Tell the owner that all that came in until now is under way.
+
+        It tells where its log stands.
+        """
         self._up.report(self.subscriber.fan_out_ms(), self.subscriber.in_flight)
 
     # -- what the owner says --------------------------------------------------------
@@ -347,9 +362,10 @@ class Follower:
         """Note that the owner lives, and what time it has."""
         if term < self.term:
             return
-        first = term != self.term or sender != self.owner
-        self._time.hear(sent_ms, first=first)
-        if first and self.replica is not None:
+        self._told_ms = self._times.here_ms()
+        self._times.of(sender).hear(sent_ms)
+        new = term != self.term or sender != self.owner
+        if new and self.replica is not None:
             self._is_owned_by(sender, term)
 
     def _is_owned_by(self, owner: str, term: int) -> None:

@@ -9,9 +9,11 @@ from quizd.journal.base import Journal
 from quizd.replica.exchange import Exchange
 from quizd.replica.follower import Follower
 from quizd.replica.lines import LineKeeper, Lines
-from quizd.replica.messages import Item, Kind
+from quizd.replica.messages import Item, Kind, beat_ms
+from quizd.replica.owner_time import OwnerTimes
 from quizd.replica.repair import at_once
 from quizd.replica.replica import Shown
+from quizd.replica.rota import Rota
 
 IDLE_MS = 60_000
 """A session that nobody here has been in for so long is not followed any more."""
@@ -62,8 +64,11 @@ class Followers:
         self._followed: dict[str, Followed] = {}
         self._halted: dict[str, Followed] = {}
         self._at: dict[str, str] = {}
+        self._times = OwnerTimes(clock)
+        self._rota = Rota()
         for kind in FROM_OWNER:
             exchange.handle(kind, self._on_item)
+        exchange.handle(Kind.BEAT, self._on_beat)
         exchange.on_gap.append(self._on_gap)
 
     def __len__(self) -> int:
@@ -91,7 +96,7 @@ class Followers:
             session_id,
             exchange=self._exchange,
             journal=self._journal,
-            clock=self._clock,
+            times=self._times,
             waiting_max=self._waiting_max,
             shown=shown,
             certainty=self._certainty,
@@ -159,21 +164,37 @@ class Followers:
             self._begin(session_id, follower, lines, follower.resume(followed.task))
 
     def suspect(self, owner: str) -> None:
-        """Look who owns the sessions of *owner*, which is gone."""
+        """Look who owns the sessions of *owner*, which is silent."""
         for follower in self:
             if follower.owner == owner:
                 follower.suspect()
 
+    def note_gone(self, owner: str) -> None:
+        """Look who owns the sessions of *owner*, which will not come back."""
+        self._times.forget(owner)
+        self.suspect(owner)
+
     def pulse(self) -> None:
-        """Report to the owners, look after what is silent, let go what is unused."""
+        """Report to owners, look after what is silent, let go what is unused."""
+        for owner in self._times.fallen_silent():
+            self.suspect(owner)
         before_ms = self._clock.now_ms() - IDLE_MS
-        for session_id, followed in list(self._followed.items()):
+        for followed in self._turn():
             if followed.lines.is_watched or not followed.follower.ready.done():
                 followed.used_ms = self._clock.now_ms()
             if followed.used_ms < before_ms:
-                self._let_go(session_id)
+                self._let_go(followed.follower.session_id)
             else:
                 followed.follower.pulse()
+
+    def _turn(self) -> list[Followed]:
+        """Return whose turn it is, and those that people wait for."""
+        turn = set(self._rota.next(self._followed))
+        return [
+            followed
+            for session_id, followed in self._followed.items()
+            if session_id in turn or followed.follower.expects
+        ]
 
     def stop(self) -> None:
         """Follow nothing any more."""
@@ -201,6 +222,9 @@ class Followers:
         followed = self._followed.get(item.session_id)
         if followed is not None:
             followed.follower.on_item(sender, item)
+
+    def _on_beat(self, sender: str, item: Item) -> None:
+        self._times.of(sender).hear(beat_ms(item.body))
 
     def _on_gap(self, peer: str | None) -> None:
         for follower in self:

@@ -5,7 +5,8 @@ u64, counted by the sender for this receiver from 1, then items. An item: kind u
 session's id (u8 size, ASCII), size of the body u32, body. A receiver takes this version
 only; shards of another version are restarted one by one and repair by the journal.
 
-Bodies are JSON but for the two that carry much: records, and answers.
+Bodies are JSON but for those that carry much, records and answers, and a beat, which
+is of no session and a time of 8 bytes.
 """
 
 import struct
@@ -24,6 +25,7 @@ HASH_BYTES = 8
 
 _NUMBER = struct.Struct("<Q")
 _ITEM_SIZE = struct.Struct("<I")
+_BEAT = struct.Struct("<q")
 _RECORDS = struct.Struct(f"<QQ{HASH_BYTES}sq")
 _ANSWERS = struct.Struct("<QIqI")
 
@@ -48,6 +50,7 @@ class Kind(IntEnum):
     REFUSE = 20
     REPEAT = 21
     REPLACED = 22
+    BEAT = 23
     OPEN = 32
     OPENED = 33
     TAKE_OVER = 34
@@ -114,6 +117,20 @@ def _items(data: bytes, at: int) -> Iterator[Item]:
         if at > len(data):
             raise BadMessage("item is cut short")
         yield Item(kind, session_id, data[at - size : at])
+
+
+def beat(now_ms: int) -> Item:
+    """Return what tells an owner's followers that it lives, and its time."""
+    return Item(Kind.BEAT, "", _BEAT.pack(now_ms))
+
+
+def beat_ms(body: bytes) -> int:
+    """Read the time that a beat tells; raise :class:`BadMessage`."""
+    try:
+        (now_ms,) = _BEAT.unpack(body)
+    except struct.error as error:
+        raise BadMessage(str(error)) from error
+    return int(now_ms)
 
 
 @dataclass(frozen=True, slots=True)

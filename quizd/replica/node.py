@@ -240,7 +240,7 @@ class Node:
     async def _pulse(self) -> None:
         while True:
             await asyncio.sleep(PULSE_S)
-            self.relays.pulse()
+            self.relays.pulse(self._wiring.clock.now_ms())
             self.followers.pulse()
 
     async def _look_around(self) -> None:
@@ -299,7 +299,7 @@ class Node:
             log.info("shard_gone", shard=member.shard, owner=member.owner)
             self.exchange.forget(member.owner)
             self.relays.drop(member.owner)
-            self.followers.suspect(member.owner)
+            self.followers.note_gone(member.owner)
         for member in changes.joined:
             log.info("shard_joined", shard=member.shard, owner=member.owner)
         self._changed.set()

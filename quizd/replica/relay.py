@@ -30,8 +30,8 @@ from quizd.replica.messages import (
 from quizd.session import events as ev
 from quizd.session.effects import Effect
 
-GONE_MS = 3_000
-"""A follower that has said nothing for so long has no players here any more."""
+GONE_MS = 5_000
+"""A follower that has been silent for two rounds has no players here any more."""
 
 REQUESTS_KEPT = 4_096
 
@@ -186,6 +186,7 @@ class Relay:
         deadline_ms = self.runner.state.deadline_ms
         if deadline_ms is not None and peer.through_ms >= deadline_ms:
             self.runner.wake()
+        self.pulse_to(sender)
 
     def _on_answers(self, sender: str, body: bytes) -> None:
         answers, batches = Answers.unpack(body), self.peers[sender].batches
@@ -233,14 +234,11 @@ class Relay:
 
     # -- every now and then ---------------------------------------------------
 
-    def pulse(self) -> None:
-        """Tell all followers where the log stands; drop those that are gone."""
-        gone_ms = self.runner.now_ms() - GONE_MS
-        for name, peer in list(self.peers.items()):
-            if peer.heard_ms < gone_ms:
-                self.drop(name)
-            else:
-                self.pulse_to(name)
+    def drop_silent(self, now_ms: int) -> None:
+        """Forget followers that have not reported for long."""
+        gone_ms = now_ms - GONE_MS
+        for name in [n for n, peer in self.peers.items() if peer.heard_ms < gone_ms]:
+            self.drop(name)
 
     def pulse_to(self, name: str, *, anew: bool = False) -> None:
         """Tell one follower where the log stands; *anew*: it is to attach again."""

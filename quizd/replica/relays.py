@@ -3,7 +3,7 @@
 from quizd.owner.runner import Runner
 from quizd.replica.exchange import Exchange
 from quizd.replica.lines import Lines
-from quizd.replica.messages import Item, Kind
+from quizd.replica.messages import Item, Kind, beat
 from quizd.replica.relay import Relay
 
 FROM_FOLLOWERS = (
@@ -44,10 +44,14 @@ class Relays:
             for shard in shards:
                 relay.pulse_to(shard)
 
-    def pulse(self) -> None:
-        """Tell all followers where the logs stand."""
+    def pulse(self, now_ms: int) -> None:
+        """Tell all shards that follow that we live; forget those that don't report."""
+        following: set[str] = set()
         for relay in self._relays.values():
-            relay.pulse()
+            relay.drop_silent(now_ms)
+            following.update(relay.peers)
+        for shard in following:
+            self._exchange.send(shard, beat(now_ms))
 
     def drop(self, shard: str) -> None:
         """Forget a shard that is gone."""

@@ -17,7 +17,7 @@ from quizd.owner.runner import Runner
 from quizd.replica.exchange import Exchange
 from quizd.replica.messages import Answers, Item, Kind
 from quizd.replica.outbox import Outbox
-from quizd.replica.owner_time import OwnerTime
+from quizd.replica.owner_time import OwnerTimes
 from quizd.replica.requests import Requests
 from quizd.session import events as ev
 
@@ -35,7 +35,7 @@ class Upward:
         self,
         session_id: str,
         exchange: Exchange,
-        time: OwnerTime,
+        times: OwnerTimes,
         waiting_max: int,
         here: Mapping[int, int],
     ) -> None:
@@ -44,13 +44,14 @@ class Upward:
         self.inbox = Inbox(waiting_max, self.soon)
         self._session_id = session_id
         self._exchange = exchange
-        self._time = time
+        self._times = times
+        self._time = times.of(self.owner)
         self._waiting_max = waiting_max
         self._loop = asyncio.get_running_loop()
         self._others: list[ev.AnswerSubmitted] = []
         self._came: list[tuple[int, int]] = []
         self._went: list[int] = []
-        number = time.here_ms() << NUMBERS_A_MS_BITS
+        number = times.here_ms() << NUMBERS_A_MS_BITS
         self._outbox = Outbox(self._send_answers, waiting_max, number)
         self._requests = Requests(self._send_event, waiting_max, number)
         self._scheduled = False
@@ -60,12 +61,16 @@ class Upward:
         """How many answers are here or under way."""
         return len(self.inbox) + len(self._outbox)
 
+    def now_ms(self) -> int:
+        """Return the owner's time, as far as it tells."""
+        return self._time.now_ms()
+
     # -- what is to go up ---------------------------------------------------------
 
     def submit(self, event: ev.Event) -> asyncio.Future[int | None]:
         """Pass *event* on to the owner, whoever that is by then."""
         reply: asyncio.Future[int | None] = self._loop.create_future()
-        self._requests.put(event, self._time.here_ms(), reply)
+        self._requests.put(event, self._times.here_ms(), reply)
         return reply
 
     def post(self, event: ev.AnswerSubmitted) -> bool:
@@ -98,9 +103,9 @@ class Upward:
 
     def attach(self, owner: str) -> None:
         """Follow *owner*, and ask it all that nobody has answered yet."""
-        self.owner = owner
+        self.owner, self._time = owner, self._times.of(owner)
         self.send(Kind.ATTACH, {"here": sorted(self.here.items())})
-        now_ms = self._time.here_ms()
+        now_ms = self._times.here_ms()
         self._outbox.send_again(now_ms, older_ms=0)
         self._requests.send_again(now_ms)
         self.soon()
@@ -116,7 +121,7 @@ class Upward:
 
     def send_late_again(self) -> None:
         """Send again what has not been answered for long."""
-        self._outbox.send_again(self._time.here_ms())
+        self._outbox.send_again(self._times.here_ms())
 
     def report(self, fan_out_ms: float, in_flight: int) -> None:
         """Tell the owner that all that came in until now is under way."""
@@ -130,7 +135,7 @@ class Upward:
 
     def hand_over(self, runner: Runner) -> None:
         """Give all that is under way to the runner that the session has here now."""
-        now_ms = self._time.here_ms()
+        now_ms = self._times.here_ms()
         known = len(runner.state.names)
         for participant, since_ms in self.here.items():
             if participant < known:
@@ -173,7 +178,7 @@ class Upward:
         size = len(self.inbox) + len(self._others)
         if not size:
             return
-        now_ms = self._time.here_ms()
+        now_ms = self._times.here_ms()
         packed = self.inbox.pack(now_ms)
         others: list[object] = [
             [event.participant, now_ms - event.received_ms, event.payload]

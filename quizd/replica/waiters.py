@@ -34,6 +34,11 @@ class Waiters:
         self._nobody: set[int] = set()
         self._replies: deque[Mapping[str, Any]] = deque()
 
+    @property
+    def expects(self) -> bool:
+        """Whether anybody is expected."""
+        return bool(self._expected)
+
     def look(self, look: Look) -> None:
         """Keep *look* until there is a state."""
         if len(self._looks) < self._limit:

@@ -179,6 +179,7 @@ class StageShard:
         me = Member(name, "1", "", f"{name}:1")
         cluster.live[name] = me
         self.name = me.owner
+        self._clock = cluster.clock
         self.all_lines: dict[str, StageLines] = {}
         self.link = MemoryLink(cluster.hub)
         self.exchange = Exchange(self.link, self.name)
@@ -243,7 +244,7 @@ class StageShard:
     async def _pulsing(self) -> None:
         while True:
             await asyncio.sleep(PULSE_S)
-            self.relays.pulse()
+            self.relays.pulse(self._clock.now_ms())
             self.followers.pulse()
 
     async def die(self) -> None:
@@ -328,5 +329,5 @@ class Cluster:
         del self.live[shard.members.me.shard]
         for other in self.shards:
             other.relays.drop(shard.name)
-            other.followers.suspect(shard.name)
+            other.followers.note_gone(shard.name)
             await other.sessions.take_orphans()
