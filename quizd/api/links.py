@@ -1,6 +1,8 @@
 """Addresses that clients are told, and the address that a client has."""
 
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import quote
 
@@ -38,8 +40,15 @@ def client_address(request: Request) -> IPv4Address | IPv6Address | None:
 
 
 def _host(request: Request) -> str:
-    host = request.headers.get("host", "")
-    if len(host) <= HOST_MAX_CHARS and _HOST.fullmatch(host):
+    headers: Iterable[tuple[bytes, bytes]] = request.scope["headers"]
+    named = next((value for name, value in headers if name == b"host"), b"")
+    if len(named) <= HOST_MAX_CHARS and (host := _readable(named)):
         return host
     server = services_of(request).settings.server
     return f"{server.host}:{server.port}"
+
+
+@lru_cache(maxsize=64)  # a class that joins has come by one address
+def _readable(named: bytes) -> str:
+    host = named.decode("latin-1")
+    return host if _HOST.fullmatch(host) else ""

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from quizd.events.frame import Event, anchor
@@ -65,7 +65,6 @@ class Events:
         self._failed_in_a_row = 0
         self._telling = False
         self._rest_s = self._options.pause_s
-        self._at_once = asyncio.Semaphore(LANES_AT_ONCE)
         self._loop = asyncio.get_running_loop()
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -96,6 +95,7 @@ class Events:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        await self._streams.close()
 
     # -- what others say ---------------------------------------------------------
 
@@ -216,9 +216,10 @@ class Events:
         for lane in self._restless:
             if lane.board_due_s <= now_s:
                 work.setdefault(lane, deque())
-        parts = [self._parcel(lane, batches) for lane, batches in work.items()]
+        parts = await self._parcels(work)
         parcel, failed = Parcel(), {}
-        for lane, part in zip(work, await asyncio.gather(*parts), strict=True):
+        for lane in work:
+            part = parts[lane]
             if isinstance(part, Parcel):
                 parcel.add(part)
             else:
@@ -243,21 +244,32 @@ class Events:
             lane.forget()
             self._queue.push(lane, lane.heard, None)
 
+    async def _parcels(self, work: Mapping[Lane, Batches]) -> dict[Lane, Parcel | Away]:
+        """Return what each session comes to, a few of them at once."""
+        made: dict[Lane, Parcel | Away] = {}
+        waiting = iter(work.items())
+
+        async def some() -> None:
+            for lane, batches in waiting:
+                made[lane] = await self._parcel(lane, batches)
+
+        await asyncio.gather(*(some() for _ in range(min(LANES_AT_ONCE, len(work)))))
+        return made
+
     async def _parcel(self, lane: Lane, batches: Batches) -> Parcel | Away:
         """Return what *batches* come to, or why that can't be known now.
 
         Nothing where it is another owner's business. A fault costs no other session
         anything.
         """
-        async with self._at_once:
-            try:
-                return await self._parcel_of(lane, batches)
-            except (StreamsAway, JournalUnavailable) as error:
-                return error
-            except Lost:
-                pass
-            except Exception:
-                log.exception("events_failed", session_id=lane.session_id)
+        try:
+            return await self._parcel_of(lane, batches)
+        except (StreamsAway, JournalUnavailable) as error:
+            return error
+        except Lost:
+            pass
+        except Exception:
+            log.exception("events_failed", session_id=lane.session_id)
         lane.forget()
         self._restless.discard(lane)
         return Parcel()

@@ -6,9 +6,11 @@ their sessions.
 
 from collections.abc import Mapping, Sequence
 
+from redis.exceptions import ResponseError
+
 from quizd.events.frame import Event
 from quizd.events.options import cursor_key, stream_key
-from quizd.redis_client import Client, explain
+from quizd.redis_client import Client, Command, Reply, explain, trips
 from quizd.redis_client.answers import TROUBLE
 
 FIELD = "event"
@@ -33,7 +35,12 @@ class Streams:
 
     def __init__(self, client: Client, max_length: int) -> None:
         self._client = client
+        self._trips = trips(client)
         self._max_length = max_length
+
+    async def close(self) -> None:
+        """Hang up; the client is its maker's."""
+        await self._trips.close()
 
     async def send(
         self, events: Sequence[Event], cursors: Mapping[str, Move]
@@ -63,17 +70,23 @@ class Streams:
             raise StreamsAway(explain(error)) from error
 
     async def _add(self, events: Sequence[Event]) -> None:
-        pipeline = self._client.pipeline(transaction=False)
-        for stream, text in events:
-            pipeline.xadd(stream_key(stream), {FIELD: text}, maxlen=self._max_length)
-        await pipeline.execute()
+        bound = ("MAXLEN", "~", self._max_length, "*", FIELD)
+        await self._ask(
+            [("XADD", stream_key(name), *bound, text) for name, text in events]
+        )
 
     async def _move(self, cursors: Mapping[str, int]) -> dict[str, int]:
         """Set *cursors*; return where they were."""
         if not cursors:
             return {}
-        pipeline = self._client.pipeline(transaction=False)
-        for session_id, index in cursors.items():
-            pipeline.set(cursor_key(session_id), index, ex=CURSOR_S, get=True)
-        found = await pipeline.execute()
-        return {each: int(at or 0) for each, at in zip(cursors, found, strict=True)}
+        keys = [cursor_key(session_id) for session_id in cursors]
+        moves = [("GETSET", *move) for move in zip(keys, cursors.values(), strict=True)]
+        found = await self._ask([*moves, *(("EXPIRE", key, CURSOR_S) for key in keys)])
+        return {each: int(at or 0) for each, at in zip(cursors, found, strict=False)}
+
+    async def _ask(self, commands: Sequence[Command]) -> list[Reply]:
+        replies = await self._trips.ask(commands)
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise reply
+        return replies

@@ -113,8 +113,9 @@ class RedisJournal(IntakeJournal):
         self._intake.close()
         lanes, self._lanes = self._lanes, None
         if lanes is not None:
-            await lanes.drained()
+            await lanes.close()
         await self._gathering.stop()
+        await self._reader.close()
 
     async def warnings(self) -> list[str]:
         """Return what is wrong with the servers, in sentences for an operator."""
@@ -282,8 +283,11 @@ class RedisJournal(IntakeJournal):
 
     async def entry(self, session_id: str) -> SessionEntry:
         """Return what is known of one session. Raises `Unknown`."""
-        look = await self._look(session_id)
-        return look.entry(await self._reader.alive())
+        self._intake.check_open()
+        look, alive = await self._reader.look_and_alive(session_id)
+        if look is None:
+            raise Unknown(session_id)
+        return look.entry(alive)
 
     async def position(self, session_id: str) -> Position:
         """Return where the session's log stands. Raises `Unknown`.
@@ -317,7 +321,7 @@ class RedisJournal(IntakeJournal):
 
     async def load_snapshot(self, session_id: str) -> Snapshot | None:
         """Return the latest snapshot, if there is one. Raises `Unknown`."""
-        await self._look(session_id)
+        self._intake.check_open()
         snapshot = await self._reader.snapshot(session_id)
         track = self._repairs.tracks.get(session_id)
         if track is not None and snapshot is not None:
@@ -396,13 +400,6 @@ class RedisJournal(IntakeJournal):
 
         await self._call(self._keys.of(track.session_id), words, restored)
         await self._index.put(track)
-
-    async def _look(self, session_id: str) -> Look:
-        self._intake.check_open()
-        look = await self._reader.look(session_id)
-        if look is None:
-            raise Unknown(session_id)
-        return look
 
     def _running(self) -> Lanes:
         if self._lanes is None:

@@ -16,7 +16,7 @@ from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 from quizd.journal.base import Fenced, JournalUnavailable
 from quizd.journal.intake import Intake
 from quizd.journal.redis_script import SCRIPT, SHA
-from quizd.redis_client import Client, explain
+from quizd.redis_client import Client, explain, trips
 
 GROUP_REQUESTS = 500
 GROUP_BYTES = 8 * 1024 * 1024
@@ -72,6 +72,7 @@ class Lanes:
     def __init__(self, client: Client, intake: Intake) -> None:
         self.failed = False
         self._client = client
+        self._trips = trips(client)
         self._intake = intake
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[str, deque[Request]] = {}
@@ -95,10 +96,11 @@ class Lanes:
             self._tasks[name] = self._loop.create_task(self._run(name))
         return future
 
-    async def drained(self) -> None:
-        """Wait until everything that was put has its outcome."""
+    async def close(self) -> None:
+        """Wait until everything that was put has its outcome, and hang up."""
         while self._tasks:
             await asyncio.wait(self._tasks.values())
+        await self._trips.close()
 
     def _name(self, key: str) -> str:
         """Return the server of *key*, as far as the client knows."""
@@ -123,7 +125,7 @@ class Lanes:
 
     async def _exchange(self, group: list[Request]) -> list[Any]:
         try:
-            replies = await self._send([request.command() for request in group])
+            replies = await self._trips.ask([request.command() for request in group])
             again = [
                 n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)
             ]
@@ -131,18 +133,12 @@ class Lanes:
                 first, *others = again
                 commands = [group[first].command_in_full()]
                 commands += [group[n].command() for n in others]
-                answers = await self._send(commands)
+                answers = await self._trips.ask(commands)
                 for n, answer in zip(again, answers, strict=True):
                     replies[n] = answer
         except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
             return [error] * len(group)
         return replies
-
-    async def _send(self, commands: list[tuple[Word, ...]]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        return list(await pipeline.execute(raise_on_error=False))
 
     def _settle(self, group: list[Request], replies: list[Any], seconds: float) -> None:
         kept = sum(

@@ -1,19 +1,22 @@
 """The reading side of the journal on Redis."""
 
 from collections.abc import AsyncIterator, Sequence
+from itertools import chain as join
 from typing import Any
+
+from redis.exceptions import ResponseError
 
 from quizd.journal.base import JournalUnavailable, Snapshot, Trimmed, Unknown
 from quizd.journal.redis_entry import FIELDS, Alive, Look, parse
 from quizd.journal.redis_keys import Keys
-from quizd.journal.redis_lane import ask
+from quizd.journal.redis_lane import ask, unavailable
 from quizd.journal.redis_track import Kept
-from quizd.redis_client import Client
+from quizd.redis_client import Client, Command, shared_trips
 
 PAGE_BYTES = 256 * 1024
 PAGE_BATCHES = 500
 FIRST_PAGE_BATCHES = 16  # before it is known how large they are
-LOOKS = 500  # sessions asked for in one round trip
+LOOKS = 50  # sessions asked for in one round trip
 
 Numbered = tuple[int, Kept]
 Entry = tuple[bytes, dict[bytes, bytes]]
@@ -23,8 +26,12 @@ class Reader:
     """Asks Redis; every method may raise `JournalUnavailable`."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
-        self._client = client
+        self._trips = shared_trips(client)
         self._keys = keys
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._trips.close()
 
     async def look(self, session_id: str) -> Look | None:
         """Return what there is to know of a session, None if there is none."""
@@ -35,27 +42,34 @@ class Reader:
         found: list[Look | None] = []
         for start in range(0, len(session_ids), LOOKS):
             some = session_ids[start : start + LOOKS]
-            replies = await self._pipeline(
-                [
-                    command
-                    for session_id in some
-                    for command in (
-                        ("HMGET", self._keys.meta(session_id), *FIELDS),
-                        ("HGET", self._keys.snapshot(session_id), "index"),
-                    )
-                ]
-            )
+            commands = join.from_iterable(map(self._look_at, some))
+            replies = await self._ask(*commands)
             found += map(parse, some, replies[::2], replies[1::2])
         return found
 
+    def _look_at(self, session_id: str) -> tuple[Command, Command]:
+        return (
+            ("HMGET", self._keys.meta(session_id), *FIELDS),
+            ("HGET", self._keys.snapshot(session_id), "index"),
+        )
+
+    async def look_and_alive(self, session_id: str) -> tuple[Look | None, Alive]:
+        """Return what `look` and `alive` do."""
+        commands = (*self._look_at(session_id), ("HGETALL", self._keys.alive))
+        fields, saved, alive = await self._ask(*commands)
+        return parse(session_id, fields, saved), alive or {}
+
     async def alive(self) -> Alive:
         """Return when each process renewed."""
-        return (await self._pipeline([("HGETALL", self._keys.alive)]))[0] or {}
+        return (await self._ask(("HGETALL", self._keys.alive)))[0] or {}
 
     async def snapshot(self, session_id: str) -> Snapshot | None:
-        """Return the latest snapshot, None if there is none."""
-        key = self._keys.snapshot(session_id)
-        fields: dict[bytes, bytes] = (await self._pipeline([("HGETALL", key)]))[0]
+        """Return the latest snapshot, None if there is none. Raises `Unknown`."""
+        meta, snap = self._keys.meta(session_id), self._keys.snapshot(session_id)
+        fields: dict[bytes, bytes]
+        known, fields = await self._ask(("EXISTS", meta), ("HGETALL", snap))
+        if not known:
+            raise Unknown(session_id)
         if not fields:
             return None
         parts = {
@@ -87,8 +101,10 @@ class Reader:
 
         Its name begins with the term that has it.
         """
+        if not after_index:
+            return "-"
         key = self._keys.meta(session_id)
-        [[terms]] = await self._pipeline([("HMGET", key, "terms")])
+        [[terms]] = await self._ask(("HMGET", key, "terms"))
         if terms is None:
             raise Unknown(session_id)
         name = "-"
@@ -106,11 +122,8 @@ class Reader:
         What is trimmed is looked at last: it may have been, between the pages.
         """
         meta, log = self._keys.meta(session_id), self._keys.log(session_id)
-        entries, [trimmed] = await self._pipeline(
-            [
-                ("XRANGE", log, start, "+", "COUNT", count),
-                ("HMGET", meta, "trimmed"),
-            ]
+        entries, [trimmed] = await self._ask(
+            ("XRANGE", log, start, "+", "COUNT", count), ("HMGET", meta, "trimmed")
         )
         if trimmed is None:
             raise Unknown(session_id)
@@ -122,8 +135,10 @@ class Reader:
             )
         return list(entries)
 
-    async def _pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        return list(await ask(pipeline.execute()))
+    async def _ask(self, *commands: Command) -> list[Any]:
+        """Return the replies; what is refused is raised."""
+        replies = await ask(self._trips.ask(commands))
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise unavailable(reply) from reply
+        return replies

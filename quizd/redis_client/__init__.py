@@ -35,9 +35,11 @@ from quizd.redis_client.options import (
     Target,
     resolve,
 )
+from quizd.redis_client.trips import Command, Reply, Trips, shared_trips, trips
 
 __all__ = [
     "Client",
+    "Command",
     "Description",
     "Host",
     "Login",
@@ -45,11 +47,15 @@ __all__ = [
     "RedisMisconfigured",
     "RedisOptions",
     "RedisUnusable",
+    "Reply",
     "Target",
+    "Trips",
     "check",
     "connect",
     "describe",
     "explain",
     "resolve",
     "said_hello",
+    "shared_trips",
+    "trips",
 ]

@@ -275,7 +275,7 @@ class Follower:
     @property
     def expects(self) -> bool:
         """Whether anybody waits for the owner's word that somebody is in, or nobody."""
-        return self._waiters.expects
+        return bool(self._waiters.expected)
 
     def pulse(self) -> None:
         """Do what is to be done every now and then: report, and mind the silence."""

@@ -21,7 +21,8 @@ are late by no more than the link is slow.
 class Waiters:
     """Looks, expected participants and an owner's replies; *limit* of each.
 
-    *replied* gets a reply as soon as the replica has what it tells of.
+    *replied* gets a reply as soon as the replica has what it tells of. ``expected`` are
+    participants, when they were asked for, and what ends when they are known.
     """
 
     def __init__(
@@ -30,14 +31,9 @@ class Waiters:
         self._limit = limit
         self._replied = replied
         self._looks: deque[Look] = deque()
-        self._expected: list[tuple[int, int, asyncio.Future[None]]] = []
+        self.expected: list[tuple[int, int, asyncio.Future[None]]] = []
         self._nobody: set[int] = set()
         self._replies: deque[Mapping[str, Any]] = deque()
-
-    @property
-    def expects(self) -> bool:
-        """Whether anybody is expected."""
-        return bool(self._expected)
 
     def look(self, look: Look) -> None:
         """Keep *look* until there is a state."""
@@ -54,8 +50,8 @@ class Waiters:
         if participant in self._nobody:
             self._nobody.discard(participant)
             known.set_result(None)
-        elif len(self._expected) < self._limit:
-            self._expected.append((participant, asked_ms, known))
+        elif len(self.expected) < self._limit:
+            self.expected.append((participant, asked_ms, known))
         else:
             known.set_exception(Refused(Reason.SHARD_UNAVAILABLE))
 
@@ -71,39 +67,39 @@ class Waiters:
 
     def note_joins(self, known: int) -> None:
         """Tell those who wait for one of the first *known* participants."""
-        if not self._expected:
+        if not self.expected:
             return
-        for participant, _, future in self._expected:
+        for participant, _, future in self.expected:
             if participant < known and not future.done():
                 future.set_result(None)
-        self._expected = [each for each in self._expected if not each[2].done()]
+        self.expected = [each for each in self.expected if not each[2].done()]
 
     def note_all_known(self, said_ms: int) -> None:
         """Tell of those who wait for long that they are nobody.
 
         At *said_ms* the owner had no more records than there are here.
         """
-        late = [each for each in self._expected if each[1] + SURE_MS <= said_ms]
+        late = [each for each in self.expected if each[1] + SURE_MS <= said_ms]
         self._nobody.clear()
         for who, _, future in late:
             if not future.done():
                 self._nobody.add(who)
                 future.set_result(None)
-        self._expected = [each for each in self._expected if not each[2].done()]
+        self.expected = [each for each in self.expected if not each[2].done()]
 
     def expect_nobody(self) -> None:
         """Have all who are expected looked for where it is known who is in."""
-        for _, _, future in self._expected:
+        for _, _, future in self.expected:
             if not future.done():
                 future.set_result(None)
-        self._expected.clear()
+        self.expected.clear()
 
     def fail_expected(self, refused: Refused) -> None:
         """Tell those who wait for somebody that nothing more is heard here."""
-        for _, _, future in self._expected:
+        for _, _, future in self.expected:
             if not future.done():
                 future.set_exception(refused)
-        self._expected.clear()
+        self.expected.clear()
 
     def pass_on_replies(self, index: int) -> bool:
         """Pass on what tells of batches up to *index*; tell whether any is left."""

@@ -262,7 +262,9 @@ class TestCutShort:
             patch.setattr(journal._repairs, "_restore", once)
             with pytest.raises(asyncio.CancelledError):
                 await insist(lambda: journal.append("s", owner.term, 41, b"x"))
-        assert (await journal._look("s")).last_index == 7
+        look = await journal._reader.look("s")
+        assert look is not None
+        assert look.last_index == 7
         return owner
 
     @pytest.mark.usefixtures("steps")

@@ -1,0 +1,209 @@
+"""Round trips on a connection that is kept, for those who make many small ones.
+
+A client takes a connection from its pool for each call, tries it, bounds each reply by
+a timer and gives it back, which is most of what a small call costs. Here that is done
+once. Replies are those that the client would give for the bare command.
+"""
+
+import asyncio
+import math
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import hiredis
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import ResponseError
+
+from quizd.redis_client.clients import Client
+
+Word = bytes | str | int
+Command = Sequence[Word]
+Reply = Any
+"""What the client returns, or a ``redis.ResponseError`` as a value."""
+
+TOGETHER = 500
+"""Commands of one round trip, about, where several people ask."""
+
+AT_ONCE = 64
+"""Replies that have to come within the client's time limit, each time."""
+
+
+class Trips(ABC):
+    """Asks a server, for one who waits for each answer. Nothing is sent again."""
+
+    @abstractmethod
+    async def ask(self, commands: Sequence[Command]) -> list[Reply]:
+        """Return the replies to *commands*, refusals of single ones among them.
+
+        Raises `quizd.redis_client.answers.TROUBLE` where it is unknown what came of
+        them.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Hang up; harmless where nothing is connected."""
+
+
+def trips(client: Client) -> Trips:
+    """Return a way to the server of *client*, for one at a time, or to a Cluster."""
+    return _Cluster(client) if isinstance(client, RedisCluster) else _Server(client)
+
+
+def shared_trips(client: Client) -> Trips:
+    """Return the same for many: what comes meanwhile goes with the next round trip."""
+    return _Cluster(client) if isinstance(client, RedisCluster) else _Shared(client)
+
+
+class _Cluster(Trips):
+    """Asks the nodes that have the keys, on connections of the client.
+
+    Each call is on its own: a node that hangs holds up nobody who asks another one.
+    """
+
+    def __init__(self, client: RedisCluster) -> None:
+        self._client = client
+
+    async def ask(self, commands: Sequence[Command]) -> list[Reply]:
+        """See `Trips.ask`."""
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        return list(await pipeline.execute(raise_on_error=False))
+
+    async def close(self) -> None:
+        """See `Trips.close`."""
+
+
+class _Server(Trips):
+    """Asks one server, or the master that Sentinels name."""
+
+    def __init__(self, client: Redis) -> None:
+        pool: Any = client.connection_pool
+        self._callbacks = client.response_callbacks
+        self._connection = pool.make_connection()
+        self._timeout_s = self._connection.socket_timeout
+        self._connection.socket_timeout = None  # a timer for many replies, not for each
+
+    async def ask(self, commands: Sequence[Command]) -> list[Reply]:
+        """See `Trips.ask`."""
+        connection = self._connection
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._connect()
+                await connection.send_packed_command(
+                    [hiredis.pack_command(cast("Any", each)) for each in commands],
+                    check_health=False,
+                )
+                replies = await self._replies(commands[:AT_ONCE])
+            for at in range(AT_ONCE, len(commands), AT_ONCE):
+                async with asyncio.timeout(self._timeout_s):
+                    replies += await self._replies(commands[at : at + AT_ONCE])
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return replies
+
+    async def close(self) -> None:
+        """See `Trips.close`."""
+        await self._connection.disconnect(nowait=True)
+
+    async def _connect(self) -> None:
+        """Connect, unless the connection is there and as it was left."""
+        connection = self._connection
+        if connection.is_connected and not await connection.can_read():
+            return
+        await connection.disconnect(nowait=True)  # the server may have hung up
+        await connection.connect()
+
+    async def _replies(self, commands: Iterable[Command]) -> list[Reply]:
+        return [await self._reply(command) for command in commands]
+
+    async def _reply(self, command: Command) -> Reply:
+        try:
+            reply = await self._connection.read_response(
+                timeout=math.inf, disconnect_on_error=False
+            )
+        except ResponseError as error:
+            return error
+        callback = self._callbacks.get(cast("str", command[0]))
+        return reply if callback is None else callback(reply)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Commands that somebody waits for."""
+
+    commands: Sequence[Command]
+    replies: asyncio.Future[list[Reply]]
+
+
+class _Shared(Trips):
+    """Asks one server for many, in their order."""
+
+    def __init__(self, client: Redis) -> None:
+        self._server = _Server(client)
+        self._waiting: deque[_Asked] = deque()
+        self._under_way: list[_Asked] = []
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def ask(self, commands: Sequence[Command]) -> list[Reply]:
+        """See `Trips.ask`; whoever gives up leaves the others alone."""
+        loop = asyncio.get_running_loop()
+        asked = _Asked(commands, loop.create_future())
+        self._waiting.append(asked)
+        if self._task is None:
+            self._task = loop.create_task(self._run())
+        return await asked.replies
+
+    async def close(self) -> None:
+        """See `Trips.close`; who still waits is answered, and hung up behind."""
+        self._closed = True
+        asked = [*self._under_way, *self._waiting]
+        if self._task is None:
+            await self._server.close()
+        elif all(each.replies.done() for each in asked):  # by now nobody wants to know
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                self._under_way = group = self._group()
+                commands = [command for each in group for command in each.commands]
+                try:
+                    replies = await self._server.ask(commands)
+                except Exception as error:  # noqa: BLE001 - theirs who wait
+                    _fail(group, error)
+                else:
+                    _answer(group, replies)
+        finally:
+            self._task, self._under_way = None, []
+            if self._closed:
+                await self._server.close()
+
+    def _group(self) -> list[_Asked]:
+        group = [self._waiting.popleft()]
+        size = len(group[0].commands)
+        while self._waiting and size < TOGETHER:
+            group.append(self._waiting.popleft())
+            size += len(group[-1].commands)
+        return group
+
+
+def _answer(group: Iterable[_Asked], replies: list[Reply]) -> None:
+    at = 0
+    for each in group:
+        through = at + len(each.commands)
+        if not each.replies.done():  # whoever asked has gone away
+            each.replies.set_result(replies[at:through])
+        at = through
+
+
+def _fail(group: Iterable[_Asked], error: Exception) -> None:
+    for each in group:
+        if not each.replies.done():
+            each.replies.set_exception(error)
