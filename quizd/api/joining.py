@@ -1,7 +1,7 @@
 """Joining without the application: the way in of whole classes at once.
 
-Taken are joins that are in order, of somebody new, to a session that is open here. All
-else is the route's (:func:`quizd.api.play.join`): opening a session, giving somebody
+Taken are joins that are in order, of somebody new, to a session that is open. All else
+is the route's (:func:`quizd.api.play.join`): opening a session, giving somebody
 the place they have, refusing what is malformed, believing a proxy or not. What the
 session itself refuses is told here, by the same problems as everywhere.
 """
@@ -29,6 +29,7 @@ from quizd.codes import Reason, Refused
 from quizd.log import get_logger
 from quizd.metrics import REQUEST_SECONDS
 from quizd.owner.handle import Handle
+from quizd.session import events as ev
 from quizd.session.state import State
 
 PATH = re.compile(rb"/api/v1/quizzes/([A-Za-z0-9_-]{1,64})/join")
@@ -76,28 +77,36 @@ class DirectJoin:
         address = PATH.fullmatch(exchange.url)
         if address is None or len(exchange.body) > limits.request_bytes:
             return False
-        handle = self._services.sessions.find_here(address[1].decode())
-        if handle is None or handle.ended.done():
-            return False
         exchange.scope[CONTEXT] = self._context
-        joining = Joining(exchange, handle, self._overdue)
-        return joining.begin(limits.name_chars)
+        joining = Joining(exchange, self._overdue)
+        if not joining.begin(limits.name_chars):
+            return False
+        sessions, wanted = self._services.sessions, address[1].decode()
+        handle = sessions.find_here(wanted)
+        if handle is None or handle.ended.done():
+            found = asyncio.ensure_future(sessions.find_open(wanted))
+            found.add_done_callback(joining.found)
+        else:
+            joining.ask(handle)
+        return True
 
 
 class Joining:
     """One join under way."""
 
-    __slots__ = ("_began_s", "_exchange", "_handle", "_overdue", "_request")
+    __slots__ = ("_began_s", "_event", "_exchange", "_handle", "_overdue", "_request")
 
-    def __init__(self, exchange: Exchange, handle: Handle, overdue: "Overdue") -> None:
+    _handle: Handle
+    _event: ev.ParticipantJoined
+
+    def __init__(self, exchange: Exchange, overdue: "Overdue") -> None:
         self._began_s = time.perf_counter()
         self._exchange = exchange
-        self._handle = handle
         self._overdue = overdue
         self._request = Request(exchange.scope)
 
     def begin(self, name_chars: int) -> bool:
-        """Ask the session; False where the request is not in order, or not plain."""
+        """Read the request; False where it is not in order, or not plain."""
         sent = {name for name, _ in self._exchange.scope["headers"]}
         if b"authorization" in sent or (FORWARDED in sent and not self._has_url()):
             return False
@@ -107,10 +116,23 @@ class Joining:
             name = clean_name(body.get(FIELD), name_chars)
         except (AttributeError, ValueError, Refused):
             return False
-        reply = self._handle.submit(newcomer(name, key))
-        reply.add_done_callback(self._joined)
+        self._event = newcomer(name, key)
         self._overdue.add(self)
         return True
+
+    def found(self, found: asyncio.Future[Handle | None]) -> None:
+        """Ask the session that was found; what there is to say else, the route says."""
+        failed = found.cancelled() or found.exception() is not None
+        handle = None if failed else found.result()
+        if handle is not None:
+            self.ask(handle)
+        else:
+            self._decline()
+
+    def ask(self, handle: Handle) -> None:
+        """Have the session decide."""
+        self._handle = handle
+        handle.submit(self._event).add_done_callback(self._joined)
 
     def _has_url(self) -> bool:
         """Tell whether the address is configured, whatever a proxy says of it."""
@@ -129,8 +151,7 @@ class Joining:
             index = cast("int", reply.result())
             self._handle.look(partial(self._answer, index))
         elif isinstance(error, Refused) and error.reason is Reason.SESSION_NOT_FOUND:
-            if self._overdue.settle(self):
-                self._exchange.decline()  # it has just ended; there may be a next one
+            self._decline()  # it has just ended; there may be a next one
         else:
             self._refuse(error)
 
@@ -143,6 +164,10 @@ class Joining:
             self._reply(OK, HEAD % len(content), content)
         else:
             self._refuse(Refused(Reason.FORBIDDEN))
+
+    def _decline(self) -> None:
+        if self._overdue.settle(self):
+            self._exchange.decline()
 
     def _refuse(self, error: BaseException) -> None:
         if not isinstance(error, Refused):

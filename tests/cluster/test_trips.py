@@ -1,0 +1,173 @@
+"""Round trips on a kept connection, to one server and to a Cluster of one node."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from redis.exceptions import ResponseError
+
+from quizd.redis_client import (
+    Client,
+    RedisOptions,
+    Trips,
+    connect,
+    shared_trips,
+    trips,
+)
+from quizd.redis_client.answers import TROUBLE
+from quizd.redis_client.trips import AT_ONCE, TOGETHER
+from tests.support.redis_server import RedisServer, needs_redis
+
+pytestmark = needs_redis
+
+TIMEOUT_S = 0.5
+SEEN_SOON_S = 5.0
+
+Make = Callable[[Client], Trips]
+
+
+@pytest.fixture(params=[False, True], ids=["server", "cluster"])
+async def redis(request: pytest.FixtureRequest) -> AsyncIterator[RedisServer]:
+    """Return a Redis that keeps what it has when it starts again."""
+    made = RedisServer({"appendonly": "yes"}, cluster=request.param)
+    async with made as server:
+        yield server
+
+
+@asynccontextmanager
+async def way(redis: RedisServer, make: Make) -> AsyncIterator[Trips]:
+    """Give a way to *redis*, and hang up."""
+    scheme = "redis+cluster" if redis.cluster else "redis"
+    options = RedisOptions(f"{scheme}://127.0.0.1:{redis.port}", timeout_s=TIMEOUT_S)
+    client = connect(options, "trips")
+    made = make(client)
+    try:
+        yield made
+    finally:
+        await made.close()
+        await client.aclose()
+
+
+BOTH = pytest.mark.parametrize("make", [trips, shared_trips])
+
+
+@BOTH
+async def test_replies_come_in_order(redis: RedisServer, make: Make) -> None:
+    """As the client gives them: a map as a map, and what is refused as a value."""
+    async with way(redis, make) as asking:
+        replies = await asking.ask(
+            [
+                ("SET", "text", "é"),
+                ("INCR", "text"),
+                ("HSET", "map", "a", 1, b"b", b"\0\r\n"),
+                ("HGETALL", "map"),
+                ("GET", "none"),
+            ]
+        )
+        refused = replies.pop(1)
+        assert isinstance(refused, ResponseError)
+        assert "not an integer" in str(refused)
+        assert replies == [True, 2, {b"a": b"1", b"b": b"\0\r\n"}, None]
+
+
+@BOTH
+async def test_more_than_fits_into_one_round(redis: RedisServer, make: Make) -> None:
+    """Thousands of commands of one caller, with replies of some size."""
+    async with way(redis, make) as asking:
+        numbers = range(2 * TOGETHER + AT_ONCE + 1)
+        await asking.ask([("SET", f"k{n}", b"%d" % n * 100) for n in numbers])
+        found = await asking.ask([("GET", f"k{n}") for n in numbers])
+        assert found == [b"%d" % n * 100 for n in numbers]
+
+
+async def test_many_share_a_connection(redis: RedisServer) -> None:
+    """Each gets its own replies; who gives up meanwhile costs nobody anything."""
+    async with way(redis, shared_trips) as asking:
+
+        async def own(number: int) -> list[Any]:
+            commands = [("INCRBY", f"{number}", number)] * (1 + number % 3)
+            return await asking.ask(commands)
+
+        # A Cluster's client has a bound on its connections, and is asked by each.
+        numbers = range(1, 15 if redis.cluster else 200)
+        tasks = [asyncio.create_task(own(number)) for number in numbers]
+        await asyncio.sleep(0)
+        for task in tasks[::7]:
+            task.cancel()
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+        for number, replies in enumerate(done, start=1):
+            if number % 7 == 1:
+                assert isinstance(replies, asyncio.CancelledError)
+            else:
+                counts = range(1, 2 + number % 3)
+                assert replies == [number * count for count in counts]
+        if not redis.cluster:
+            (clients,) = await asking.ask([("CLIENT", "LIST")])
+            assert clients.count(b"name=quizd-trips") == 1
+
+
+@BOTH
+async def test_a_server_that_starts_again_is_met_again(
+    redis: RedisServer, make: Make
+) -> None:
+    """The first one who asks after that is served, if it has been noticed."""
+    async with way(redis, make) as asking:
+        await asking.ask([("SET", "a", "b")])
+        await redis.kill()
+        with pytest.raises(TROUBLE):
+            await asking.ask([("GET", "a")])
+        await redis.start()
+        async with asyncio.timeout(SEEN_SOON_S):
+            while True:
+                try:
+                    assert await asking.ask([("GET", "a")]) == [b"b"]
+                except TROUBLE:
+                    assert redis.cluster  # its client takes the slots' word for a while
+                else:
+                    return
+
+
+async def test_a_restart_between_two_calls_is_noticed(redis: RedisServer) -> None:
+    """The connection of before is not tried: no call is lost to it."""
+    if redis.cluster:
+        pytest.skip("the Cluster's client has its own connections")
+    async with way(redis, trips) as asking:
+        await asking.ask([("SET", "a", "b")])
+        await redis.restart()
+        await asyncio.sleep(0.01)
+        assert await asking.ask([("GET", "a")]) == [b"b"]
+
+
+@BOTH
+async def test_a_reply_that_comes_too_late_is_nobody_elses(
+    redis: RedisServer, make: Make
+) -> None:
+    """Who waits is told in time; the next one gets the next one's reply."""
+    async with way(redis, make) as asking:
+        await asking.ask([("SET", "a", "b"), ("SET", "c", "d")])
+        redis.pause()
+        with pytest.raises(TROUBLE):
+            async with asyncio.timeout(4 * TIMEOUT_S):
+                await asking.ask([("GET", "a")])
+        redis.resume()
+        async with asyncio.timeout(SEEN_SOON_S):
+            while True:
+                try:
+                    assert await asking.ask([("GET", "c")]) == [b"d"]
+                except TROUBLE:
+                    await asyncio.sleep(0.01)
+                else:
+                    return
+
+
+async def test_who_waits_at_the_end_is_answered(redis: RedisServer) -> None:
+    """And what is asked behind it as well; then nothing is left."""
+    async with way(redis, shared_trips) as asking:
+        first = asyncio.create_task(asking.ask([("SET", "a", "b")]))
+        await asyncio.sleep(0)
+        await asking.close()
+        assert await first == [True]
+        assert await asking.ask([("GET", "a")]) == [b"b"]
+        assert await asking.ask([("GET", "a")]) == [b"b"]

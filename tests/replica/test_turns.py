@@ -1,0 +1,174 @@
+"""Shards that share many sessions tell each other little while nothing happens."""
+
+from collections import Counter
+
+import pytest
+
+from quizd.replica import rota
+from quizd.replica.exchange import PULSE_S
+from quizd.replica.follower import UNTOLD_MS
+from quizd.replica.messages import BadMessage, Item, Kind, beat, beat_ms
+from quizd.replica.owner_time import SILENCE_MS
+from quizd.replica.relay import GONE_MS
+from quizd.replica.rota import AT_ONCE, PULSES, Rota
+from tests.owner.stage import in_virtual_time, join, pass_ms, settle, soon
+from tests.replica.stage import Cluster, StageShard
+from tests.replica.test_again import deaf_to
+
+SESSIONS = 24
+PULSE_MS = PULSE_S * 1000
+
+
+@pytest.fixture
+def one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let so few sessions be many."""
+    monkeypatch.setattr(rota, "AT_ONCE", 1)
+
+
+async def many(cluster: Cluster) -> list[str]:
+    """Open sessions, and have every shard follow what it does not own."""
+    opened = [await cluster.open(f"quiz-{number}") for number in range(SESSIONS)]
+    for session_id in opened:
+        for other in cluster.others(session_id):
+            (await other.follower(session_id)).came(0)
+        await soon(cluster.owner_of(session_id).runner(session_id).submit(join("Ann")))
+    await pass_ms(PULSE_MS)
+    return opened
+
+
+def told(shard: StageShard) -> Counter[Kind]:
+    """Count what *shard* says from now on."""
+    counts: Counter[Kind] = Counter()
+    send = shard.exchange.send
+
+    def count(peer: str, item: Item) -> None:
+        counts[item.kind] += 1
+        send(peer, item)
+
+    shard.exchange.send = count  # type: ignore[method-assign]
+    return counts
+
+
+# -- turns -----------------------------------------------------------------------------
+
+
+def test_where_there_are_few_all_have_a_turn() -> None:
+    """At every pulse."""
+    dealt, names = Rota(), [f"{number}" for number in range(AT_ONCE)]
+    assert [dealt.next(names) for _ in range(3)] == [names] * 3
+    assert dealt.next([]) == []
+
+
+@pytest.mark.parametrize("size", [AT_ONCE + 1, 10 * AT_ONCE, 1000, 1003])
+def test_where_there_are_many_each_has_one_in_a_round(size: int) -> None:
+    """The work is spread evenly over the pulses of a round."""
+    dealt, names = Rota(), [f"{number}" for number in range(size)]
+    turns: list[list[str]] = []
+    while sum(map(len, turns)) < size:
+        turns.append(dealt.next(names))
+    assert [name for turn in turns for name in turn] == names
+    assert len(turns) <= PULSES
+    assert max(map(len, turns)) == max(AT_ONCE, -(-size // PULSES))
+    assert dealt.next(names) == turns[0]
+
+
+def test_who_comes_and_goes_meanwhile() -> None:
+    """Whoever has left is passed over by those who ask; a newcomer is next round's."""
+    dealt, names = Rota(), [f"{number}" for number in range(2 * AT_ONCE)]
+    first, now = dealt.next(names), [*names[1:], "new"]
+    assert [*first, *dealt.next(now)] == names
+    assert [*dealt.next(now), *dealt.next(now)] == now
+
+
+# -- what is told ----------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("one_at_once")
+@in_virtual_time
+async def test_idle_sessions_are_told_of_in_turn() -> None:
+    """A round for all of them; nobody is forgotten, and nobody asks the journal."""
+    async with Cluster(2) as cluster:
+        opened = await many(cluster)
+        counts = [told(shard) for shard in cluster.shards]
+        asked: list[str] = []
+        entry = cluster.journal.entry
+
+        async def count(session_id: str) -> object:
+            asked.append(session_id)
+            return await entry(session_id)
+
+        cluster.journal.entry = count  # type: ignore[assignment,method-assign]
+        pulses = 4 * GONE_MS / PULSE_MS
+        await pass_ms(pulses * PULSE_MS)
+        for kind in (Kind.REPORT, Kind.PULSE):
+            said = sum(count[kind] for count in counts)
+            assert pulses / PULSES - 1 <= said / SESSIONS <= pulses / 4
+        beats = sum(count[Kind.BEAT] for count in counts)
+        assert beats == pytest.approx(2 * pulses, abs=2)
+        assert asked == []
+        for session_id in opened:
+            assert cluster.owner_of(session_id).runner(session_id).connected == 1
+
+
+@pytest.mark.usefixtures("one_at_once")
+@in_virtual_time
+async def test_an_owner_that_is_silent_is_noticed_at_once() -> None:
+    """Of all its sessions, though none would have been told of yet."""
+    async with Cluster(2) as cluster:
+        opened = await many(cluster)
+        cluster.hub.cut()
+        asked: list[str] = []
+        entry = cluster.journal.entry
+
+        async def count(session_id: str) -> object:
+            asked.append(session_id)
+            return await entry(session_id)
+
+        cluster.journal.entry = count  # type: ignore[assignment,method-assign]
+        await pass_ms(SILENCE_MS + 2 * PULSE_MS)
+        assert set(asked) == set(opened)
+
+
+@in_virtual_time
+async def test_an_owner_that_lives_and_has_the_session_no_more() -> None:
+    """Where the next one's word is lost, the journal says who that is."""
+    async with Cluster(3) as cluster:
+        session_id = await cluster.open()
+        owner, (other, heir) = cluster.owner_of(session_id), cluster.others(session_id)
+        # Both have another session in common, so that the elder owner is heard of.
+        for number in range(SESSIONS):
+            another = await cluster.open(f"quiz-{number}")
+            if cluster.owner_of(another) is owner:
+                await other.follower(another)
+                break
+        follower = await other.follower(session_id)
+        await settle()
+        assert follower.owner == owner.name
+        owner.relays.remove(session_id)
+        deaf_to(heir, Kind.PULSE)
+        assert await heir.sessions.take_over(session_id)
+        await pass_ms(UNTOLD_MS - 2 * PULSE_MS)
+        assert follower.owner == owner.name
+        await pass_ms(4 * PULSE_MS)
+        assert follower.owner == heir.name
+
+
+@in_virtual_time
+async def test_clocks_are_known_by_the_beats() -> None:
+    """An owner's clock is one for all of its sessions, whatever they say."""
+    async with Cluster(2) as cluster:
+        session_id = await cluster.open()
+        owner, (other,) = cluster.owner_of(session_id), cluster.others(session_id)
+        follower = await other.follower(session_id)
+        await settle()
+        owner.exchange.send(other.name, beat(cluster.clock.now_ms() + 700))
+        await settle()
+        assert follower.now_ms() == cluster.clock.now_ms() + 700
+
+
+@pytest.mark.parametrize("body", [b"", b"\0" * 7, b"\0" * 9])
+def test_a_beat_that_is_none(body: bytes) -> None:
+    """It is eight bytes."""
+    assert beat_ms(beat(-5).body) == -5
+    with pytest.raises(BadMessage):
+        beat_ms(body)
