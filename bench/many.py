@@ -7,10 +7,12 @@ REST by a schedule that doesn't wait: at any moment each quiz is in another part
 question. All settings are quizd's own.
 
 Shown are how the sessions are spread over the shards, and latencies of all quizzes
-together, each from when it was due: joining; connecting, to the welcome; an answer to
-its score; a quiz's first answer, if it is right, to the board that it changes, at each
-player; the host's end to the final board, at each player. Every player checks all that
-it sees, and all ranks of each quiz are held against all its scores.
+together, against the budgets of a single quiz (P13), each from when it was due: joining;
+connecting, to the welcome; an answer to its score; a quiz's first answer, if it is
+right, to the board that it changes, at each player; the host's end to the final board,
+at each player. People come as to that single quiz, 500 a second for each core that
+there is; clients and Redis share the cores here. Every player checks all that it sees,
+and all ranks of each quiz are held against all its scores.
 
 Results go to bench/results/many.json and many.md; the exit status is 1 where a player
 or a host saw anything wrong.
@@ -23,9 +25,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import report
+from bench import cores, report
 from bench.__main__ import natural
 from bench.halls import stage, told
+
+PLAYERS_PER_S_AND_CORE = 500
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--clients", type=natural, help="client processes: as shards")
     made.add_argument("--questions", type=natural, default=1, help="of each quiz")
     made.add_argument(
-        "--enter-s", type=float, default=35.0, help="of joining, and of connecting"
+        "--enter-s", type=float, help="of joining, and of connecting: see above"
     )
     made.add_argument(
         "--period-s", type=float, default=55.0, help="between a quiz's questions"
@@ -53,13 +57,14 @@ def parser() -> argparse.ArgumentParser:
 
 def plan_of(options: argparse.Namespace) -> stage.Plan:
     """Return what the command line asks for."""
+    per_s = PLAYERS_PER_S_AND_CORE * len(cores.OURS)
     return stage.Plan(
         options.quizzes,
         options.players,
         options.shards,
         options.clients or options.shards,
         options.questions,
-        options.enter_s,
+        options.enter_s or options.quizzes * options.players / per_s,
         options.period_s,
         options.seed,
     )

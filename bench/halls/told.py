@@ -8,6 +8,7 @@ from bench.halls.stage import Found, Plan
 from bench.histogram import Histogram
 from bench.large.told import use
 from bench.scenarios.base import Data, Figure, Outcome, Target, number
+from bench.scenarios.budgets import LIMITS_MS
 
 CLEAN = Target("errors", 0)
 TITLES = {
@@ -18,6 +19,16 @@ TITLES = {
     "board": "score to board",
     "final": "host's end to the final board",
     "lag": "the load generator's own lag",
+}
+BUDGETS = {
+    name: Target("P13", LIMITS_MS[limit])
+    for name, limit in {
+        "join": "join_p95_ms",
+        "connect": "connect_p95_ms",
+        "score": "score_p95_ms",
+        "board": "leaderboard_p95_ms",
+        "final": "final_p95_ms",
+    }.items()
 }
 PERCENTILES = ("p50_ms", "p95_ms", "p99_ms", "max_ms")
 
@@ -61,7 +72,7 @@ def outcome(plan: Plan, found: Found) -> Outcome:
         for part in found.spent
     ]
     figures += [
-        Figure(f"{TITLES[name]}: p95", value["p95_ms"], "ms")
+        Figure(f"{TITLES[name]}: p95", value["p95_ms"], "ms", BUDGETS.get(name))
         for name, value in latencies.items()
     ]
     return Outcome(data, figures + processes, found.violations)

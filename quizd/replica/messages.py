@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -59,8 +59,10 @@ class Kind(IntEnum):
     QUIZ_CHANGED = 37
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+KINDS = {kind.value: kind for kind in Kind}
+
+
+class Item(NamedTuple):
     """One thing told, of one session."""
 
     kind: Kind
@@ -86,8 +88,7 @@ def head(sender: str, number: int) -> bytes:
     return bytes((VERSION, len(name))) + name + _NUMBER.pack(number)
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A received envelope."""
 
     sender: str
@@ -104,13 +105,13 @@ def unpack(data: bytes) -> Envelope:
         sender = data[2:at].decode()
         (number,) = _NUMBER.unpack_from(data, at)
         return Envelope(sender, number, tuple(_items(data, at + _NUMBER.size)))
-    except (struct.error, IndexError, UnicodeDecodeError, ValueError) as error:
+    except (struct.error, LookupError, UnicodeDecodeError, ValueError) as error:
         raise BadMessage(str(error)) from error
 
 
 def _items(data: bytes, at: int) -> Iterator[Item]:
     while at < len(data):
-        kind, name_end = Kind(data[at]), at + 2 + data[at + 1]
+        kind, name_end = KINDS[data[at]], at + 2 + data[at + 1]
         session_id = data[at + 2 : name_end].decode()
         (size,) = _ITEM_SIZE.unpack_from(data, name_end)
         at = name_end + _ITEM_SIZE.size + size
