@@ -7,12 +7,12 @@ REST by a schedule that doesn't wait: at any moment each quiz is in another part
 question. All settings are quizd's own.
 
 Shown are how the sessions are spread over the shards, and latencies of all quizzes
-together, against the budgets of a single quiz (P13), each from when it was due: joining;
-connecting, to the welcome; an answer to its score; a quiz's first answer, if it is
-right, to the board that it changes, at each player; the host's end to the final board,
-at each player. People come as to that single quiz, 500 a second for each core that
-there is; clients and Redis share the cores here. Every player checks all that it sees,
-and all ranks of each quiz are held against all its scores.
+together, against the budgets of a single quiz (P13), each from when it was due:
+joining; connecting, to the welcome; an answer to its score; a quiz's first answer, if
+it is right, to the board that it changes, at each player; the host's end to the final
+board, at each player. People come as to that single quiz, 500 a second for each core
+that there is; clients and Redis share the cores here. Every player checks all that it
+sees, and all ranks of each quiz are held against all its scores.
 
 Results go to bench/results/many.json and many.md; the exit status is 1 where a player
 or a host saw anything wrong.

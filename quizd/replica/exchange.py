@@ -1,7 +1,7 @@
 """The post between shards: what is for one peer in one loop turn is one message.
 
 Envelopes to a peer are numbered, so that a lost one is noticed by the next, and the
-next comes soon: reports and pulses go out every :data:`PULSE_S`. What is lost is not
+next comes soon: beats and reports go out every :data:`PULSE_S`. What is lost is not
 sent again here; whoever needs it repairs by its own means, told by *on_gap*.
 """
 
