@@ -48,6 +48,7 @@ class Exchange(Protocol):
     url: bytes
     body: bytes
     scope: dict[str, Any]
+    disconnected: bool
 
     def reply(self, status: int, lines: bytes, body: bytes) -> None:
         """Answer with *status*, header *lines* and *body*."""
@@ -124,10 +125,12 @@ class Joining:
         """Ask the session that was found; what there is to say else, the route says."""
         failed = found.cancelled() or found.exception() is not None
         handle = None if failed else found.result()
-        if handle is not None:
-            self.ask(handle)
-        else:
+        if handle is None:
             self._decline()
+        elif self._exchange.disconnected:
+            self._overdue.settle(self)
+        elif self._overdue.waits(self):
+            self.ask(handle)
 
     def ask(self, handle: Handle) -> None:
         """Have the session decide."""
@@ -197,6 +200,10 @@ class Overdue:
         self._since_s[joining] = loop.time()
         if self._timer is None:
             self._timer = loop.call_later(self._after_s, self._look)
+
+    def waits(self, joining: Joining) -> bool:
+        """Tell whether *joining* is not answered yet."""
+        return joining in self._since_s
 
     def settle(self, joining: Joining) -> bool:
         """Forget *joining*; tell whether it was waiting."""

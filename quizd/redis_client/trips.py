@@ -9,7 +9,7 @@ import asyncio
 import math
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -27,8 +27,8 @@ Reply = Any
 TOGETHER = 500
 """Commands of one round trip, about, where several people ask."""
 
-AT_ONCE = 64
-"""Replies that have to come within the client's time limit, each time."""
+RESTARTS = 8
+"""The timer of a reply is started again after this part of it: not for each reply."""
 
 
 class Trips(ABC):
@@ -89,26 +89,32 @@ class _Server(Trips):
         self._callbacks = client.response_callbacks
         self._connection = pool.make_connection()
         self._timeout_s = self._connection.socket_timeout
-        self._connection.socket_timeout = None  # a timer for many replies, not for each
+        self._loop = asyncio.get_running_loop()
 
     async def ask(self, commands: Sequence[Command]) -> list[Reply]:
         """See `Trips.ask`."""
+        replies: list[Reply] = []
+        await self.exchange(commands, replies.append)
+        return replies
+
+    async def exchange(
+        self, commands: Sequence[Command], take: Callable[[Reply], object]
+    ) -> None:
+        """Give the replies to *take*, one by one; raises as `ask` does."""
         connection = self._connection
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._connect()
+            await self._connect()
+            async with asyncio.timeout(self._timeout_s) as limit:
                 await connection.send_packed_command(
                     [hiredis.pack_command(cast("Any", each)) for each in commands],
                     check_health=False,
                 )
-                replies = await self._replies(commands[:AT_ONCE])
-            for at in range(AT_ONCE, len(commands), AT_ONCE):
-                async with asyncio.timeout(self._timeout_s):
-                    replies += await self._replies(commands[at : at + AT_ONCE])
+                for command in commands:
+                    take(await self._reply(command))
+                    self._go_on(limit)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
-        return replies
 
     async def close(self) -> None:
         """See `Trips.close`."""
@@ -120,10 +126,15 @@ class _Server(Trips):
         if connection.is_connected and not await connection.can_read():
             return
         await connection.disconnect(nowait=True)  # the server may have hung up
+        connection.socket_timeout = self._timeout_s  # of each step of logging in
         await connection.connect()
+        connection.socket_timeout = None  # one timer for what is asked, not for each
 
-    async def _replies(self, commands: Iterable[Command]) -> list[Reply]:
-        return [await self._reply(command) for command in commands]
+    def _go_on(self, limit: asyncio.Timeout) -> None:
+        """Give the next reply the time that each may take, or a little less."""
+        until_s = self._loop.time() + self._timeout_s
+        if until_s - (limit.when() or 0) > self._timeout_s / RESTARTS:
+            limit.reschedule(until_s)
 
     async def _reply(self, command: Command) -> Reply:
         try:
@@ -166,12 +177,13 @@ class _Shared(Trips):
     async def close(self) -> None:
         """See `Trips.close`; who still waits is answered, and hung up behind."""
         self._closed = True
-        asked = [*self._under_way, *self._waiting]
         if self._task is None:
             await self._server.close()
-        elif all(each.replies.done() for each in asked):  # by now nobody wants to know
+            return
+        asked = [*self._under_way, *self._waiting]
+        if all(each.replies.done() for each in asked):  # by now nobody wants to know
             self._task.cancel()
-            await asyncio.wait({self._task})
+        await asyncio.wait({self._task})
 
     async def _run(self) -> None:
         try:
@@ -179,13 +191,13 @@ class _Shared(Trips):
                 self._under_way = group = self._group()
                 commands = [command for each in group for command in each.commands]
                 try:
-                    replies = await self._server.ask(commands)
+                    await self._server.exchange(commands, _settling(group).send)
                 except Exception as error:  # noqa: BLE001 - theirs who wait
                     _fail(group, error)
-                else:
-                    _answer(group, replies)
         finally:
+            _fail([*self._under_way, *self._waiting], ConnectionError("hung up"))
             self._task, self._under_way = None, []
+            self._waiting.clear()
             if self._closed:
                 await self._server.close()
 
@@ -198,13 +210,21 @@ class _Shared(Trips):
         return group
 
 
-def _answer(group: Iterable[_Asked], replies: list[Reply]) -> None:
-    at = 0
-    for each in group:
-        through = at + len(each.commands)
-        if not each.replies.done():  # whoever asked has gone away
-            each.replies.set_result(replies[at:through])
-        at = through
+def _settling(group: Iterable[_Asked]) -> Generator[None, Reply, None]:
+    """Take the replies, and give each of *group* its own as soon as it has all."""
+
+    def settling() -> Generator[None, Reply, None]:
+        for each in group:
+            replies: list[Reply] = []
+            while len(replies) < len(each.commands):
+                replies.append((yield))
+            if not each.replies.done():  # whoever asked has gone away
+                each.replies.set_result(replies)
+        yield
+
+    taking = settling()
+    next(taking)
+    return taking
 
 
 def _fail(group: Iterable[_Asked], error: Exception) -> None:

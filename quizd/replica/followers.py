@@ -164,19 +164,15 @@ class Followers:
             self._begin(session_id, follower, lines, follower.resume(followed.task))
 
     def suspect(self, owner: str) -> None:
-        """Look who owns the sessions of *owner*, which is silent."""
+        """Look who owns the sessions of *owner*, which is gone or silent."""
         for follower in self:
             if follower.owner == owner:
                 follower.suspect()
 
-    def note_gone(self, owner: str) -> None:
-        """Look who owns the sessions of *owner*, which will not come back."""
-        self._times.forget(owner)
-        self.suspect(owner)
-
     def pulse(self) -> None:
         """Report to owners, look after what is silent, let go what is unused."""
-        for owner in self._times.fallen_silent():
+        owners = {follower.owner for follower in self if follower.owner}
+        for owner in self._times.fallen_silent(owners):
             self.suspect(owner)
         before_ms = self._clock.now_ms() - IDLE_MS
         for followed in self._turn():

@@ -20,7 +20,7 @@ import orjson
 from quizd.codes import Reason, Refused
 from quizd.session import events as ev
 
-VERSION = 1
+VERSION = 2
 HASH_BYTES = 8
 
 _NUMBER = struct.Struct("<Q")

@@ -299,7 +299,7 @@ class Node:
             log.info("shard_gone", shard=member.shard, owner=member.owner)
             self.exchange.forget(member.owner)
             self.relays.drop(member.owner)
-            self.followers.note_gone(member.owner)
+            self.followers.suspect(member.owner)
         for member in changes.joined:
             log.info("shard_joined", shard=member.shard, owner=member.owner)
         self._changed.set()

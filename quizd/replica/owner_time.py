@@ -1,51 +1,61 @@
 """The clocks of owners elsewhere, as far as their messages tell."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Collection
 
 from quizd.clock import Clock
 
-SILENCE_MS = 1_000
+SILENCE_S = 1.0
 """Four pulses: then the journal is asked who owns the sessions."""
 
-DRIFT_PERIOD_MS = 10_000
-"""Clocks of two machines go apart by less than 1 ms within this."""
+WINDOW_S = 5.0
+"""What was heard counts for so long, and at most twice as long.
+
+Meanwhile the clocks of two machines go apart by far less than a message takes; and one
+that stood still, or was set forward, is believed again after that.
+"""
+
+KEPT_S = 60.0
+"""A clock is forgotten that was not heard for so long, and that nobody goes by."""
 
 
 class OwnerTime:
-    """Session time at an owner that is heard every pulse."""
+    """Session time at an owner that is heard every pulse; *clock* is this shard's own.
+
+    Kept is by how much the owner's clock is ahead of the event loop's, which nobody
+    sets.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._heard_ms = clock.now_ms()
-        self._ahead_ms = 0
-        self._ahead_at_ms: int | None = None
+        self._loop = asyncio.get_running_loop()
+        self._ahead_ms: float | None = None
+        self._ahead_before_ms: float | None = None
+        self._window_s = 0.0
+        self.heard_s = self._loop.time()
 
     def now_ms(self) -> int:
-        """Return the owner's time."""
-        return self._clock.now_ms() + self._ahead_ms
+        """Return the owner's time; this shard's own before the owner is heard."""
+        if self._ahead_ms is None:
+            return self._clock.now_ms()
+        ahead_ms = self._ahead_ms
+        if self._ahead_before_ms is not None:
+            ahead_ms = max(ahead_ms, self._ahead_before_ms)
+        return round(self._loop.time() * 1000 + ahead_ms)
 
     def hear(self, sent_ms: int) -> None:
         """Note by how much the owner's clock is ahead, at least.
 
-        The way here only makes it look less ahead, so the largest is the best. It is
-        let go slowly, as clocks drift.
+        The way here only makes it look less ahead, so the largest of late is the best.
         """
-        now_ms = self._clock.now_ms()
-        self._heard_ms = now_ms
-        ahead_ms = sent_ms - now_ms
-        if self._ahead_at_ms is not None:
-            drift_ms = (now_ms - self._ahead_at_ms) // DRIFT_PERIOD_MS
-            if ahead_ms < self._ahead_ms - drift_ms:
-                return
-        self._ahead_ms, self._ahead_at_ms = ahead_ms, now_ms
-
-    def has_fallen_silent(self) -> bool:
-        """Tell whether it is time to ask for the owner; then not again so soon."""
-        now_ms = self._clock.now_ms()
-        if now_ms - self._heard_ms < SILENCE_MS:
-            return False
-        self._heard_ms = now_ms
-        return True
+        now_s = self.heard_s = self._loop.time()
+        ahead_ms = sent_ms - now_s * 1000
+        if self._ahead_ms is None or now_s - self._window_s >= WINDOW_S:
+            is_next = now_s - self._window_s < 2 * WINDOW_S
+            self._ahead_before_ms = self._ahead_ms if is_next else None
+            self._ahead_ms, self._window_s = ahead_ms, now_s
+        else:
+            self._ahead_ms = max(self._ahead_ms, ahead_ms)
 
 
 class OwnerTimes:
@@ -53,7 +63,9 @@ class OwnerTimes:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
         self._times: dict[str, OwnerTime] = {}
+        self._asked_s: dict[str, float] = {}
 
     def here_ms(self) -> int:
         """Return this shard's own time."""
@@ -66,12 +78,25 @@ class OwnerTimes:
             time = self._times[owner] = OwnerTime(self._clock)
         return time
 
-    def fallen_silent(self) -> Iterator[str]:
-        """Give the owners that have just fallen silent, or have been so again."""
-        for owner, time in self._times.items():
-            if time.has_fallen_silent():
-                yield owner
+    def fallen_silent(self, owners: Collection[str]) -> list[str]:
+        """Return which of *owners* have just fallen silent, or have gone on to be.
 
-    def forget(self, owner: str) -> None:
-        """Drop what is known of an owner that is gone for good."""
-        self._times.pop(owner, None)
+        The clocks of others are forgotten in the end.
+        """
+        now_s = self._loop.time()
+        for name in [
+            name
+            for name, time in self._times.items()
+            if name not in owners and now_s - time.heard_s >= KEPT_S
+        ]:
+            del self._times[name]
+        silent = [
+            owner
+            for owner in owners
+            if now_s - max(self.of(owner).heard_s, self._asked_s.get(owner, 0.0))
+            >= SILENCE_S
+        ]
+        self._asked_s = {
+            owner: at_s for owner, at_s in self._asked_s.items() if owner in owners
+        } | dict.fromkeys(silent, now_s)
+        return silent

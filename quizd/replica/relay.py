@@ -152,8 +152,9 @@ class Relay:
             self.drop(sender)
             return
         peer = self.peers.get(sender)
-        if peer is None:
-            return  # it will attach when it has found out
+        if peer is None:  # it was not known here yet, or was thought to be gone
+            self.pulse_to(sender, anew=True)
+            return
         peer.heard_ms = self.runner.now_ms()
         TAKE[item.kind](self, sender, item.body)
 

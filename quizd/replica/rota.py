@@ -17,12 +17,14 @@ class Rota:
     """Deals out turns by name, one round after the other."""
 
     def __init__(self) -> None:
-        self._left: list[str] = []
+        self._had: set[str] = set()
 
     def next(self, everybody: Collection[str]) -> list[str]:
-        """Return who has a turn now; some may have left, who is new waits a round."""
-        share = max(AT_ONCE, -(-len(everybody) // PULSES))
-        if not self._left:
-            self._left = list(everybody)
-        turn, self._left = self._left[:share], self._left[share:]
+        """Return who of *everybody* has a turn now."""
+        waiting = [name for name in everybody if name not in self._had]
+        if not waiting:
+            self._had.clear()
+            waiting = list(everybody)
+        turn = waiting[: max(AT_ONCE, -(-len(everybody) // PULSES))]
+        self._had.update(turn)
         return turn

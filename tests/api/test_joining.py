@@ -6,6 +6,7 @@ direct way first.
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -14,6 +15,7 @@ import pytest
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from quizd.api.joining import DirectJoin, Joining, Overdue
+from quizd.owner.handle import Handle
 from quizd.owner.runner import Runner
 from quizd.session.events import Event
 from tests.api.stage import API, Stage, bearer
@@ -36,6 +38,7 @@ class Whole:
             "client": (client, 50_000),
             "headers": headers,
         }
+        self.disconnected = False
         self.answer: asyncio.Future[httpx.Response | None] = asyncio.Future()
 
     def reply(self, status: int, lines: bytes, body: bytes) -> None:
@@ -285,6 +288,76 @@ async def test_proxies_are_no_matter_where_the_address_is_configured() -> None:
         answer = await stage.ask_to_join(X_Forwarded_Proto="http")
         assert answer.json()["wsUrl"].startswith("wss://a.example/ws?")
         assert stage.way.taken == [True]
+
+
+# -- of a session that is elsewhere ---------------------------------------------------
+
+
+class Elsewhere:
+    """Sessions that are known here only when they have been found."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.owner = stage.owner
+        self.found = asyncio.Event()
+
+    def find_here(self, _: str) -> None:
+        """Know none."""
+
+    async def find_open(self, address: str) -> Handle | None:
+        """Find it when it is time."""
+        await self.found.wait()
+        return await self.owner.find_open(address)
+
+
+async def elsewhere(stage: DirectStage, address: str = "words") -> tuple[Any, Whole]:
+    """Offer a join; return who finds the session, and the request, which was taken."""
+    sessions = Elsewhere(stage)
+    services = replace(stage.services, sessions=cast("Any", sessions))
+    url = f"http://quiz.test{API}/quizzes/{address}/join"
+    whole = Whole(httpx.Request("POST", url, json={"participantName": "Ann"}), "::1")
+    assert DirectJoin(services).serve(whole)
+    return sessions, whole
+
+
+async def test_a_session_that_is_elsewhere_is_found(stage: DirectStage) -> None:
+    """And joined as one that is here; one that is nowhere is the application's."""
+    opened = await stage.open()
+    for address, status in (("words", 200), (opened.pin, 200), ("nowhere", None)):
+        sessions, whole = await elsewhere(stage, address)
+        await asyncio.sleep(0)
+        assert not whole.answer.done()
+        sessions.found.set()
+        async with asyncio.timeout(1):
+            answer = await whole.answer
+        assert (answer and answer.status_code) == status
+
+
+async def test_who_is_told_no_does_not_join_later(
+    stage: DirectStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a retry would make one more of the same player."""
+    await stage.open()
+    monkeypatch.setattr("quizd.api.joining.REPLY_TIMEOUT_S", 0.01)
+    sessions, whole = await elsewhere(stage)
+    answer = await whole.answer
+    assert answer is not None
+    assert answer.status_code == 503
+    sessions.found.set()
+    await asyncio.sleep(0.02)
+    (handle,) = stage.owner.handles()
+    assert handle.state.names == []
+
+
+async def test_who_has_hung_up_does_not_join(stage: DirectStage) -> None:
+    """There would be nobody to have the place."""
+    await stage.open()
+    sessions, whole = await elsewhere(stage)
+    whole.disconnected = True
+    sessions.found.set()
+    await asyncio.sleep(0.02)
+    (handle,) = stage.owner.handles()
+    assert handle.state.names == []
+    assert not whole.answer.done()
 
 
 # -- time ----------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from quizd.redis_client import (
     trips,
 )
 from quizd.redis_client.answers import TROUBLE
-from quizd.redis_client.trips import AT_ONCE, TOGETHER
+from quizd.redis_client.trips import TOGETHER
+from tests.support.fault_proxy import FaultProxy, Faults
 from tests.support.redis_server import RedisServer, needs_redis
 
 pytestmark = needs_redis
@@ -76,7 +77,7 @@ async def test_replies_come_in_order(redis: RedisServer, make: Make) -> None:
 async def test_more_than_fits_into_one_round(redis: RedisServer, make: Make) -> None:
     """Thousands of commands of one caller, with replies of some size."""
     async with way(redis, make) as asking:
-        numbers = range(2 * TOGETHER + AT_ONCE + 1)
+        numbers = range(2 * TOGETHER + 1)
         await asking.ask([("SET", f"k{n}", b"%d" % n * 100) for n in numbers])
         found = await asking.ask([("GET", f"k{n}") for n in numbers])
         assert found == [b"%d" % n * 100 for n in numbers]
@@ -171,3 +172,43 @@ async def test_who_waits_at_the_end_is_answered(redis: RedisServer) -> None:
         assert await first == [True]
         assert await asking.ask([("GET", "a")]) == [b"b"]
         assert await asking.ask([("GET", "a")]) == [b"b"]
+
+
+async def test_what_takes_long_gets_through(redis: RedisServer) -> None:
+    """Replies that come one after the other have their time each, not all together."""
+    size, count = 50_000, 60
+    if redis.cluster:
+        pytest.skip("a Cluster's node tells its own address, which is no proxy's")
+    async with FaultProxy(redis.port) as proxy:
+        options = RedisOptions(
+            f"redis://127.0.0.1:{proxy.port}", timeout_s=TIMEOUT_S, connections=1
+        )
+        client = connect(options, "trips")
+        asking = shared_trips(client)
+        try:
+            await asking.ask([("SET", f"{n}", bytes(size)) for n in range(count)])
+            proxy.faults = Faults(bytes_per_s=size * count / (4 * TIMEOUT_S))
+            asked = [asking.ask([("GET", f"{n}")]) for n in range(count)]
+            assert await asyncio.gather(*asked) == [[bytes(size)]] * count
+        finally:
+            await asking.close()
+            await client.aclose()
+
+
+async def test_who_is_answered_before_the_line_breaks_has_the_answer(
+    redis: RedisServer,
+) -> None:
+    """The others are told that it broke, and what they asked is not sent again."""
+    if redis.cluster:
+        pytest.skip("a Cluster's node tells its own address, which is no proxy's")
+    async with way(redis, shared_trips) as asking:
+        await asking.ask([("SET", "a", "b"), ("LPUSH", "list", "1")])
+        early = asyncio.create_task(asking.ask([("GET", "a")]))
+        late = asyncio.create_task(asking.ask([("BLPOP", "none", f"{2 * TIMEOUT_S}")]))
+        last = asyncio.create_task(asking.ask([("LPUSH", "list", "2")]))
+        assert await early == [b"b"]
+        with pytest.raises(TROUBLE):
+            await late
+        with pytest.raises(TROUBLE):
+            await last
+        assert await asking.ask([("LLEN", "list")]) in ([1], [2])

@@ -329,5 +329,5 @@ class Cluster:
         del self.live[shard.members.me.shard]
         for other in self.shards:
             other.relays.drop(shard.name)
-            other.followers.note_gone(shard.name)
+            other.followers.suspect(shard.name)
             await other.sessions.take_orphans()

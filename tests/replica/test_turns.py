@@ -1,6 +1,8 @@
 """Shards that share many sessions tell each other little while nothing happens."""
 
+import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -8,10 +10,16 @@ from quizd.replica import rota
 from quizd.replica.exchange import PULSE_S
 from quizd.replica.follower import UNTOLD_MS
 from quizd.replica.messages import BadMessage, Item, Kind, beat, beat_ms
-from quizd.replica.owner_time import SILENCE_MS
+from quizd.replica.owner_time import (
+    KEPT_S,
+    SILENCE_S,
+    WINDOW_S,
+    OwnerTime,
+    OwnerTimes,
+)
 from quizd.replica.relay import GONE_MS
 from quizd.replica.rota import AT_ONCE, PULSES, Rota
-from tests.owner.stage import in_virtual_time, join, pass_ms, settle, soon
+from tests.owner.stage import LoopClock, in_virtual_time, join, pass_ms, settle, soon
 from tests.replica.stage import Cluster, StageShard
 from tests.replica.test_again import deaf_to
 
@@ -72,12 +80,23 @@ def test_where_there_are_many_each_has_one_in_a_round(size: int) -> None:
     assert dealt.next(names) == turns[0]
 
 
-def test_who_comes_and_goes_meanwhile() -> None:
-    """Whoever has left is passed over by those who ask; a newcomer is next round's."""
+def test_who_comes_meanwhile_has_a_turn_in_the_same_round() -> None:
+    """Behind those who were there; then all begin again."""
     dealt, names = Rota(), [f"{number}" for number in range(2 * AT_ONCE)]
-    first, now = dealt.next(names), [*names[1:], "new"]
-    assert [*first, *dealt.next(now)] == names
-    assert [*dealt.next(now), *dealt.next(now)] == now
+    first, now = dealt.next(names), [*names, "new"]
+    assert [*first, *dealt.next(now), *dealt.next(now)] == now
+    assert dealt.next(now) == first
+
+
+@pytest.mark.parametrize("left", [1, AT_ONCE, 400])
+def test_who_leaves_takes_no_turn_from_those_who_stay(left: int) -> None:
+    """However many there were before: no turn goes to nobody."""
+    dealt, names = Rota(), [f"{number}" for number in range(4000)]
+    dealt.next(names)
+    stay, turns = names[-left:], Counter[str]()
+    for _ in range(PULSES):
+        turns.update(dealt.next(stay))
+    assert set(turns) == set(stay)
 
 
 # -- what is told ----------------------------------------------------------------------
@@ -125,7 +144,7 @@ async def test_an_owner_that_is_silent_is_noticed_at_once() -> None:
             return await entry(session_id)
 
         cluster.journal.entry = count  # type: ignore[assignment,method-assign]
-        await pass_ms(SILENCE_MS + 2 * PULSE_MS)
+        await pass_ms(SILENCE_S * 1000 + 2 * PULSE_MS)
         assert set(asked) == set(opened)
 
 
@@ -164,6 +183,72 @@ async def test_clocks_are_known_by_the_beats() -> None:
         owner.exchange.send(other.name, beat(cluster.clock.now_ms() + 700))
         await settle()
         assert follower.now_ms() == cluster.clock.now_ms() + 700
+
+
+@in_virtual_time
+async def test_whoever_attaches_too_early_is_asked_again() -> None:
+    """Who the next owner is may be read before that has begun to speak."""
+    async with Cluster(3) as cluster:
+        session_id = await cluster.open()
+        owner = cluster.owner_of(session_id)
+        for other in cluster.others(session_id):
+            await other.follower(session_id)
+        others = cluster.others(session_id)
+        for other in others:
+            give = other.sessions._journal.claim
+
+            async def slowly(*words: Any, give: Any = give) -> object:  # noqa: ANN401
+                claim = await give(*words)
+                await asyncio.sleep(0.3)
+                return claim
+
+            other.sessions._journal.claim = slowly  # type: ignore[assignment,method-assign]
+        burying = asyncio.create_task(cluster.bury(owner))
+        await pass_ms(100)
+        for other in others:
+            other.followers.suspect(owner.name)
+        await burying
+        await pass_ms(2 * PULSE_MS)
+        heir, (other,) = cluster.owner_of(session_id), cluster.others(session_id)
+        assert [*heir.relays._relays[session_id].peers] == [other.name]
+
+
+@in_virtual_time
+async def test_a_clock_that_was_thought_ahead_is_believed_again() -> None:
+    """Whether this shard's own clock was set, or the owner's stood still."""
+    here, there = LoopClock(), LoopClock()
+    time = OwnerTime(here)
+    assert time.now_ms() == here.now_ms()
+    time.hear(there.now_ms() + 5_000)
+    here.not_before(here.now_ms() + 900)
+    late_ms = [40, 3, 70, 25]
+    for late in late_ms * 20:
+        assert time.now_ms() >= there.now_ms() - min(late_ms)
+        await pass_ms(PULSE_MS)
+        time.hear(there.now_ms() - late)
+    assert time.now_ms() == there.now_ms() - min(late_ms)
+    await pass_ms(10 * WINDOW_S * 1000)
+    time.hear(there.now_ms() - 30)
+    assert time.now_ms() == there.now_ms() - 30
+
+
+@in_virtual_time
+async def test_only_clocks_that_somebody_goes_by_are_kept() -> None:
+    """A silent one is told once in the time of a silence, as long as it is silent."""
+    times = OwnerTimes(LoopClock())
+    lives, dead = times.of("lives"), times.of("dead")
+    told: list[str] = []
+    for _ in range(4):
+        await pass_ms(SILENCE_S * 500)
+        lives.hear(0)
+        told += times.fallen_silent({"lives", "dead"})
+    assert told == ["dead", "dead"]
+    assert times.of("dead") is dead
+    await pass_ms(KEPT_S * 1000)
+    lives.hear(0)
+    assert times.fallen_silent({"lives"}) == []
+    assert times.of("lives") is lives
+    assert times.of("dead") is not dead
 
 
 @pytest.mark.parametrize("body", [b"", b"\0" * 7, b"\0" * 9])
