@@ -37,6 +37,7 @@ ROUTE = "join"
 KEY = b"idempotency-key"
 FORWARDED = b"x-forwarded-proto"
 OK = 200
+JOINED = REQUEST_SECONDS.labels(ROUTE, OK)
 
 log = get_logger(__name__)
 _levels = logging.getLogger("quizd.api.gate")  # which would log each request
@@ -182,7 +183,8 @@ class Joining:
     def _reply(self, status: int, lines: bytes, body: bytes) -> None:
         if self._overdue.settle(self):
             took_s = time.perf_counter() - self._began_s
-            REQUEST_SECONDS.labels(ROUTE, status).observe(took_s)
+            took = JOINED if status == OK else REQUEST_SECONDS.labels(ROUTE, status)
+            took.observe(took_s)
             self._exchange.reply(status, lines, body)
 
 

@@ -20,7 +20,7 @@ from quizd.log import get_logger
 from quizd.owner.handle import answering
 from quizd.owner.runner import Runner
 from quizd.owner.subscriber import Subscriber
-from quizd.replica.exchange import Exchange
+from quizd.replica.exchange import PULSE_S, Exchange
 from quizd.replica.messages import Item, Kind, Records, refused_of
 from quizd.replica.owner_time import OwnerTimes
 from quizd.replica.repair import Another, Repair, at_once, tell_of_loss
@@ -82,6 +82,7 @@ class Follower:
         self._waiters = Waiters(waiting_max, self._up.replied)
         self._incomplete = asyncio.Event()
         self._report_timer: asyncio.TimerHandle | None = None
+        self._asking: asyncio.TimerHandle | None = None
         self._refused: Refused | None = None
         self._heir: Runner | None = None
 
@@ -156,6 +157,7 @@ class Follower:
             known.set_result(None)
         else:
             self._waiters.expect(participant, self.now_ms(), known)
+            self._ask_soon()
         return known
 
     def submit(self, event: ev.Event) -> asyncio.Future[int | None]:
@@ -272,20 +274,27 @@ class Follower:
         self._waiters.fail_expected(refused)
         self._up.fail(refused)
 
-    @property
-    def expects(self) -> bool:
-        """Whether anybody waits for the owner's word that somebody is in, or nobody."""
-        return bool(self._waiters.expected)
-
     def pulse(self) -> None:
         """Do what is to be done every now and then: report, and mind the silence."""
         if self.replica is None or self.ended.done():
             return
-        self.report()
+        if self._asking is None:
+            self.report()
         self._up.send_late_again()
         if self._times.here_ms() - self._told_ms >= UNTOLD_MS:
             self._told_ms = self._times.here_ms()
             self.suspect()
+
+    def _ask_soon(self) -> None:
+        """Have the owner say soon, and again, who is in, as long as anybody waits."""
+        if self._asking is None and self._waiters.expected:
+            self._asking = self.loop.call_later(PULSE_S, self._ask)
+
+    def _ask(self) -> None:
+        self._asking = None
+        if self._waiters.expected and not self.ended.done():
+            self.report()
+            self._ask_soon()
 
     def suspect(self) -> None:
         """Look into the journal, and attach to the owner again."""

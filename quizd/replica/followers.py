@@ -165,32 +165,25 @@ class Followers:
 
     def suspect(self, owner: str) -> None:
         """Look who owns the sessions of *owner*, which is gone or silent."""
-        for follower in self:
-            if follower.owner == owner:
-                follower.suspect()
+        theirs = [follower for follower in self if follower.owner == owner]
+        for follower in theirs:
+            follower.suspect()
+        if not theirs:
+            self._times.forget(owner)
 
     def pulse(self) -> None:
         """Report to owners, look after what is silent, let go what is unused."""
-        owners = {follower.owner for follower in self if follower.owner}
-        for owner in self._times.fallen_silent(owners):
+        for owner in self._times.fallen_silent():
             self.suspect(owner)
         before_ms = self._clock.now_ms() - IDLE_MS
-        for followed in self._turn():
+        for session_id in self._rota.next(self._followed):
+            followed = self._followed[session_id]
             if followed.lines.is_watched or not followed.follower.ready.done():
                 followed.used_ms = self._clock.now_ms()
             if followed.used_ms < before_ms:
-                self._let_go(followed.follower.session_id)
+                self._let_go(session_id)
             else:
                 followed.follower.pulse()
-
-    def _turn(self) -> list[Followed]:
-        """Return whose turn it is, and those that people wait for."""
-        turn = set(self._rota.next(self._followed))
-        return [
-            followed
-            for session_id, followed in self._followed.items()
-            if session_id in turn or followed.follower.expects
-        ]
 
     def stop(self) -> None:
         """Follow nothing any more."""

@@ -1,7 +1,6 @@
 """The clocks of owners elsewhere, as far as their messages tell."""
 
 import asyncio
-from collections.abc import Collection
 
 from quizd.clock import Clock
 
@@ -14,9 +13,6 @@ WINDOW_S = 5.0
 Meanwhile the clocks of two machines go apart by far less than a message takes; and one
 that stood still, or was set forward, is believed again after that.
 """
-
-KEPT_S = 60.0
-"""A clock is forgotten that was not heard for so long, and that nobody goes by."""
 
 
 class OwnerTime:
@@ -32,7 +28,7 @@ class OwnerTime:
         self._ahead_ms: float | None = None
         self._ahead_before_ms: float | None = None
         self._window_s = 0.0
-        self.heard_s = self._loop.time()
+        self._heard_s = self._loop.time()
 
     def now_ms(self) -> int:
         """Return the owner's time; this shard's own before the owner is heard."""
@@ -48,7 +44,7 @@ class OwnerTime:
 
         The way here only makes it look less ahead, so the largest of late is the best.
         """
-        now_s = self.heard_s = self._loop.time()
+        now_s = self._heard_s = self._loop.time()
         ahead_ms = sent_ms - now_s * 1000
         if self._ahead_ms is None or now_s - self._window_s >= WINDOW_S:
             is_next = now_s - self._window_s < 2 * WINDOW_S
@@ -56,6 +52,13 @@ class OwnerTime:
             self._ahead_ms, self._window_s = ahead_ms, now_s
         else:
             self._ahead_ms = max(self._ahead_ms, ahead_ms)
+
+    def has_fallen_silent(self, now_s: float) -> bool:
+        """Tell whether it is time to ask for the owner; then not again so soon."""
+        if now_s - self._heard_s < SILENCE_S:
+            return False
+        self._heard_s = now_s
+        return True
 
 
 class OwnerTimes:
@@ -65,7 +68,6 @@ class OwnerTimes:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._times: dict[str, OwnerTime] = {}
-        self._asked_s: dict[str, float] = {}
 
     def here_ms(self) -> int:
         """Return this shard's own time."""
@@ -78,25 +80,11 @@ class OwnerTimes:
             time = self._times[owner] = OwnerTime(self._clock)
         return time
 
-    def fallen_silent(self, owners: Collection[str]) -> list[str]:
-        """Return which of *owners* have just fallen silent, or have gone on to be.
-
-        The clocks of others are forgotten in the end.
-        """
+    def fallen_silent(self) -> list[str]:
+        """Return the owners that have just fallen silent, or have gone on to be."""
         now_s = self._loop.time()
-        for name in [
-            name
-            for name, time in self._times.items()
-            if name not in owners and now_s - time.heard_s >= KEPT_S
-        ]:
-            del self._times[name]
-        silent = [
-            owner
-            for owner in owners
-            if now_s - max(self.of(owner).heard_s, self._asked_s.get(owner, 0.0))
-            >= SILENCE_S
-        ]
-        self._asked_s = {
-            owner: at_s for owner, at_s in self._asked_s.items() if owner in owners
-        } | dict.fromkeys(silent, now_s)
-        return silent
+        return [o for o, time in self._times.items() if time.has_fallen_silent(now_s)]
+
+    def forget(self, owner: str) -> None:
+        """Drop what is known of the clock of *owner*, by which nobody goes."""
+        self._times.pop(owner, None)

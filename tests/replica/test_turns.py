@@ -11,7 +11,6 @@ from quizd.replica.exchange import PULSE_S
 from quizd.replica.follower import UNTOLD_MS
 from quizd.replica.messages import BadMessage, Item, Kind, beat, beat_ms
 from quizd.replica.owner_time import (
-    KEPT_S,
     SILENCE_S,
     WINDOW_S,
     OwnerTime,
@@ -233,22 +232,33 @@ async def test_a_clock_that_was_thought_ahead_is_believed_again() -> None:
 
 
 @in_virtual_time
-async def test_only_clocks_that_somebody_goes_by_are_kept() -> None:
-    """A silent one is told once in the time of a silence, as long as it is silent."""
+async def test_a_silent_clock_is_told() -> None:
+    """Once in the time of a silence, as long as it is silent."""
     times = OwnerTimes(LoopClock())
     lives, dead = times.of("lives"), times.of("dead")
     told: list[str] = []
     for _ in range(4):
         await pass_ms(SILENCE_S * 500)
         lives.hear(0)
-        told += times.fallen_silent({"lives", "dead"})
+        told += times.fallen_silent()
     assert told == ["dead", "dead"]
     assert times.of("dead") is dead
-    await pass_ms(KEPT_S * 1000)
+    times.forget("dead")
+    await pass_ms(SILENCE_S * 1000)
     lives.hear(0)
-    assert times.fallen_silent({"lives"}) == []
-    assert times.of("lives") is lives
-    assert times.of("dead") is not dead
+    assert times.fallen_silent() == []
+
+
+@in_virtual_time
+async def test_the_clock_of_an_owner_that_died_is_forgotten() -> None:
+    """Once its sessions have others, whatever was read of it meanwhile."""
+    async with Cluster(3) as cluster:
+        opened = await many(cluster)
+        dead = cluster.owner_of(opened[0])
+        await cluster.bury(dead)
+        await pass_ms(4 * SILENCE_S * 1000)
+        for shard in cluster.shards:
+            assert dead.name not in shard.followers._times._times
 
 
 @pytest.mark.parametrize("body", [b"", b"\0" * 7, b"\0" * 9])
