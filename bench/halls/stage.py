@@ -25,7 +25,6 @@ from bench.large.stage import Used
 from bench.load._http import Requests
 from bench.load.driver import (
     IN_FLIGHT,
-    JOIN_LINES,
     Behaviour,
     name_of,
     owed,
@@ -42,6 +41,7 @@ from bench.server import QuizServer
 SILENT = 0.02
 OPEN_LINES = 16
 LEAD_LINES = 64
+MANY_LINES = 256
 LOOK_S = 0.25
 CALM_S = 2.0
 GRACE_S = 5.0
@@ -193,7 +193,7 @@ class Stage:
             (
                 address,
                 in_turn(plan, address, self.hosted[part.start : part.stop]),
-                JOIN_LINES,
+                MANY_LINES,
                 len(part) * plan.players / plan.enter_s,
             )
             for part in self._parts()
