@@ -42,6 +42,7 @@ SILENT = 0.02
 OPEN_LINES = 16
 LEAD_LINES = 64
 MANY_LINES = 256
+"""Of each client process: in no queue of the generator, but in the shards'."""
 LOOK_S = 0.25
 CALM_S = 2.0
 GRACE_S = 5.0

@@ -18,8 +18,8 @@ cdef class Requests(Sockets):
         Response* _responses
         int64_t* _due_ns
         uint32_t* _asked            # what each line asked last; NOTHING: it is free
-        uint32_t* _free             # a stack of lines that are free
-        uint32_t _free_count
+        uint32_t* _free             # a ring of lines that are free
+        uint32_t _free_first, _free_count
         uint32_t* _ended            # a stack of lines that ended while they were free
         uint32_t _ended_count
         char* _bodies
@@ -29,6 +29,7 @@ cdef class Requests(Sockets):
         double _gap_ns
 
     cdef void _take_off(self, uint32_t line) noexcept nogil
+    cdef void _set_free(self, uint32_t line) noexcept nogil
     cdef void _ask(self, Client* client, int64_t due_ns) noexcept nogil
     cdef void _refuse(
         self, Client* client, const char* what, int64_t now_ns

@@ -108,11 +108,11 @@ cdef class Requests(Sockets):
 
     cdef void connected(self, Client* client, int64_t now_ns) noexcept nogil:
         self.arrived(client, now_ns)
-        self._free[self._free_count] = client.index
-        self._free_count += 1
+        self._set_free(client.index)
 
     cdef int64_t on_time(self, int64_t now_ns) noexcept nogil:
         cdef int64_t due_ns
+        cdef uint32_t line
         while self._ended_count and self._next < self.total:
             self._ended_count -= 1
             self._begin(&self.clients[self._ended[self._ended_count]], now_ns)
@@ -120,11 +120,10 @@ cdef class Requests(Sockets):
             due_ns = self._start_ns + <int64_t>(self._next * self._gap_ns)
             if due_ns > now_ns:
                 return due_ns
+            line = self._free[self._free_first]
+            self._free_first = (self._free_first + 1) % (self.count + 1)
             self._free_count -= 1
-            self._ask(
-                &self.clients[self._free[self._free_count]],
-                due_ns if self._gap_ns else now_ns,
-            )
+            self._ask(&self.clients[line], due_ns if self._gap_ns else now_ns)
         return FAR_NS
 
     cdef void _ask(self, Client* client, int64_t due_ns) noexcept nogil:
@@ -149,12 +148,20 @@ cdef class Requests(Sockets):
 
     cdef void _take_off(self, uint32_t line) noexcept nogil:
         """Take *line* off the free ones, if it is one."""
-        cdef uint32_t i
+        cdef uint32_t i, room = self.count + 1
         for i in range(self._free_count):
-            if self._free[i] == line:
+            if self._free[(self._free_first + i) % room] == line:
                 self._free_count -= 1
-                self._free[i] = self._free[self._free_count]
+                for i in range(i, self._free_count):
+                    self._free[(self._free_first + i) % room] = self._free[
+                        (self._free_first + i + 1) % room
+                    ]
                 return
+
+    cdef void _set_free(self, uint32_t line) noexcept nogil:
+        """Let *line* be the last of the free ones: none is idle for long."""
+        self._free[(self._free_first + self._free_count) % (self.count + 1)] = line
+        self._free_count += 1
 
     # -- responses ---------------------------------------------------------------
 
@@ -197,8 +204,7 @@ cdef class Requests(Sockets):
         self._keep_body(response, body, size)
         self._answered += 1
         self._asked[client.index] = NOTHING
-        self._free[self._free_count] = client.index
-        self._free_count += 1
+        self._set_free(client.index)
 
     cdef void _keep_body(
         self, Response* response, const char* body, size_t size
