@@ -148,15 +148,13 @@ cdef class Requests(Sockets):
 
     cdef void _take_off(self, uint32_t line) noexcept nogil:
         """Take *line* off the free ones, if it is one."""
-        cdef uint32_t i, room = self.count + 1
+        cdef uint32_t i, place, kept = 0, room = self.count + 1
         for i in range(self._free_count):
-            if self._free[(self._free_first + i) % room] == line:
-                self._free_count -= 1
-                for i in range(i, self._free_count):
-                    self._free[(self._free_first + i) % room] = self._free[
-                        (self._free_first + i + 1) % room
-                    ]
-                return
+            place = (self._free_first + i) % room
+            if self._free[place] != line:
+                self._free[(self._free_first + kept) % room] = self._free[place]
+                kept += 1
+        self._free_count = kept
 
     cdef void _set_free(self, uint32_t line) noexcept nogil:
         """Let *line* be the last of the free ones: none is idle for long."""

@@ -35,7 +35,7 @@ from quizd.redis_client.options import (
     Target,
     resolve,
 )
-from quizd.redis_client.trips import Command, Reply, Trips, shared_trips, trips
+from quizd.redis_client.round_trips import Command, Reply, Trips, shared_trips, trips
 
 __all__ = [
     "Client",

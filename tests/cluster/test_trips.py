@@ -17,7 +17,7 @@ from quizd.redis_client import (
     trips,
 )
 from quizd.redis_client.answers import TROUBLE
-from quizd.redis_client.trips import TOGETHER
+from quizd.redis_client.round_trips import TOGETHER
 from tests.support.fault_proxy import FaultProxy, Faults
 from tests.support.redis_server import RedisServer, needs_redis
 
@@ -172,6 +172,21 @@ async def test_who_waits_at_the_end_is_answered(redis: RedisServer) -> None:
         assert await first == [True]
         assert await asking.ask([("GET", "a")]) == [b"b"]
         assert await asking.ask([("GET", "a")]) == [b"b"]
+
+
+async def test_too_many_who_wait_are_told_at_once(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who came before are served."""
+    if redis.cluster:
+        pytest.skip("a Cluster's client bounds its connections instead")
+    monkeypatch.setattr("quizd.redis_client.round_trips.WAITING_MAX", 3)
+    async with way(redis, shared_trips) as asking:
+        asked = [asking.ask([("INCR", "n")]) for _ in range(5)]
+        done = await asyncio.gather(*asked, return_exceptions=True)
+        assert done[:3] == [[1], [2], [3]]
+        assert [str(each) for each in done[3:]] == ["too many wait for its answers"] * 2
+        assert await asking.ask([("INCR", "n")]) == [4]
 
 
 async def test_what_takes_long_gets_through(redis: RedisServer) -> None:

@@ -27,6 +27,9 @@ Reply = Any
 TOGETHER = 500
 """Commands of one round trip, about, where several people ask."""
 
+WAITING_MAX = 10_000
+"""Callers who wait for a round trip that others share; one more is told at once."""
+
 RESTARTS = 8
 """The timer of a reply is started again after this part of it: not for each reply."""
 
@@ -167,6 +170,8 @@ class _Shared(Trips):
 
     async def ask(self, commands: Sequence[Command]) -> list[Reply]:
         """See `Trips.ask`; whoever gives up leaves the others alone."""
+        if len(self._waiting) >= WAITING_MAX:
+            raise ConnectionError("too many wait for its answers")
         loop = asyncio.get_running_loop()
         asked = _Asked(commands, loop.create_future())
         self._waiting.append(asked)
