@@ -29,11 +29,11 @@ SEEN_SOON_S = 5.0
 Make = Callable[[Client], Trips]
 
 
-@pytest.fixture(params=[False, True], ids=["server", "cluster"])
+@pytest.fixture
 async def redis(request: pytest.FixtureRequest) -> AsyncIterator[RedisServer]:
     """Return a Redis that keeps what it has when it starts again."""
-    made = RedisServer({"appendonly": "yes"}, cluster=request.param)
-    async with made as server:
+    is_cluster = getattr(request, "param", False)
+    async with RedisServer({"appendonly": "yes"}, cluster=is_cluster) as server:
         yield server
 
 
@@ -51,10 +51,16 @@ async def way(redis: RedisServer, make: Make) -> AsyncIterator[Trips]:
         await client.aclose()
 
 
-BOTH = pytest.mark.parametrize("make", [trips, shared_trips])
+EACH = pytest.mark.parametrize(
+    ("redis", "make"),
+    [(False, trips), (False, shared_trips), (True, trips)],
+    indirect=["redis"],
+    ids=["alone", "shared", "cluster"],
+)
+EITHER = pytest.mark.parametrize("redis", [False, True], indirect=True)
 
 
-@BOTH
+@EACH
 async def test_replies_come_in_order(redis: RedisServer, make: Make) -> None:
     """As the client gives them: a map as a map, and what is refused as a value."""
     async with way(redis, make) as asking:
@@ -73,7 +79,7 @@ async def test_replies_come_in_order(redis: RedisServer, make: Make) -> None:
         assert replies == [True, 2, {b"a": b"1", b"b": b"\0\r\n"}, None]
 
 
-@BOTH
+@EACH
 async def test_more_than_fits_into_one_round(redis: RedisServer, make: Make) -> None:
     """Thousands of commands of one caller, with replies of some size."""
     async with way(redis, make) as asking:
@@ -83,6 +89,7 @@ async def test_more_than_fits_into_one_round(redis: RedisServer, make: Make) -> 
         assert found == [b"%d" % n * 100 for n in numbers]
 
 
+@EITHER
 async def test_many_share_a_connection(redis: RedisServer) -> None:
     """Each gets its own replies; who gives up meanwhile costs nobody anything."""
     async with way(redis, shared_trips) as asking:
@@ -109,7 +116,7 @@ async def test_many_share_a_connection(redis: RedisServer) -> None:
             assert clients.count(b"name=quizd-trips") == 1
 
 
-@BOTH
+@EACH
 async def test_a_server_that_starts_again_is_met_again(
     redis: RedisServer, make: Make
 ) -> None:
@@ -132,8 +139,6 @@ async def test_a_server_that_starts_again_is_met_again(
 
 async def test_a_restart_between_two_calls_is_noticed(redis: RedisServer) -> None:
     """The connection of before is not tried: no call is lost to it."""
-    if redis.cluster:
-        pytest.skip("the Cluster's client has its own connections")
     async with way(redis, trips) as asking:
         await asking.ask([("SET", "a", "b")])
         await redis.restart()
@@ -141,7 +146,7 @@ async def test_a_restart_between_two_calls_is_noticed(redis: RedisServer) -> Non
         assert await asking.ask([("GET", "a")]) == [b"b"]
 
 
-@BOTH
+@EACH
 async def test_a_reply_that_comes_too_late_is_nobody_elses(
     redis: RedisServer, make: Make
 ) -> None:
@@ -178,8 +183,6 @@ async def test_too_many_who_wait_are_told_at_once(
     redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those who came before are served."""
-    if redis.cluster:
-        pytest.skip("a Cluster's client bounds its connections instead")
     monkeypatch.setattr("quizd.redis_client.round_trips.WAITING_MAX", 3)
     async with way(redis, shared_trips) as asking:
         asked = [asking.ask([("INCR", "n")]) for _ in range(5)]
@@ -192,8 +195,6 @@ async def test_too_many_who_wait_are_told_at_once(
 async def test_what_takes_long_gets_through(redis: RedisServer) -> None:
     """Replies that come one after the other have their time each, not all together."""
     size, count = 50_000, 60
-    if redis.cluster:
-        pytest.skip("a Cluster's node tells its own address, which is no proxy's")
     async with FaultProxy(redis.port) as proxy:
         options = RedisOptions(
             f"redis://127.0.0.1:{proxy.port}", timeout_s=TIMEOUT_S, connections=1
@@ -214,8 +215,6 @@ async def test_who_is_answered_before_the_line_breaks_has_the_answer(
     redis: RedisServer,
 ) -> None:
     """The others are told that it broke, and what they asked is not sent again."""
-    if redis.cluster:
-        pytest.skip("a Cluster's node tells its own address, which is no proxy's")
     async with way(redis, shared_trips) as asking:
         await asking.ask([("SET", "a", "b"), ("LPUSH", "list", "1")])
         early = asyncio.create_task(asking.ask([("GET", "a")]))
