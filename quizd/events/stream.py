@@ -6,11 +6,9 @@ their sessions.
 
 from collections.abc import Mapping, Sequence
 
-from redis.exceptions import ResponseError
-
 from quizd.events.frame import Event
 from quizd.events.options import cursor_key, stream_key
-from quizd.redis_client import Client, Command, Reply, explain, trips
+from quizd.redis_client import Client, explain, trips
 from quizd.redis_client.answers import TROUBLE
 
 FIELD = "event"
@@ -71,7 +69,7 @@ class Streams:
 
     async def _add(self, events: Sequence[Event]) -> None:
         bound = ("MAXLEN", "~", self._max_length, "*", FIELD)
-        await self._ask(
+        await self._trips.demand(
             [("XADD", stream_key(name), *bound, text) for name, text in events]
         )
 
@@ -81,12 +79,7 @@ class Streams:
             return {}
         keys = [cursor_key(session_id) for session_id in cursors]
         moves = [("GETSET", *move) for move in zip(keys, cursors.values(), strict=True)]
-        found = await self._ask([*moves, *(("EXPIRE", key, CURSOR_S) for key in keys)])
+        found = await self._trips.demand(
+            [*moves, *(("EXPIRE", key, CURSOR_S) for key in keys)]
+        )
         return {each: int(at or 0) for each, at in zip(cursors, found, strict=False)}
-
-    async def _ask(self, commands: Sequence[Command]) -> list[Reply]:
-        replies = await self._trips.ask(commands)
-        for reply in replies:
-            if isinstance(reply, ResponseError):
-                raise reply
-        return replies

@@ -4,12 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 from itertools import chain as join
 from typing import Any
 
-from redis.exceptions import ResponseError
-
 from quizd.journal.base import JournalUnavailable, Snapshot, Trimmed, Unknown
 from quizd.journal.redis_entry import FIELDS, Alive, Look, parse
 from quizd.journal.redis_keys import Keys
-from quizd.journal.redis_lane import ask, unavailable
+from quizd.journal.redis_lane import ask
 from quizd.journal.redis_track import Kept
 from quizd.redis_client import Client, Command, shared_trips
 
@@ -137,8 +135,4 @@ class Reader:
 
     async def _ask(self, *commands: Command) -> list[Any]:
         """Return the replies; what is refused is raised."""
-        replies = await ask(self._trips.ask(commands))
-        for reply in replies:
-            if isinstance(reply, ResponseError):
-                raise unavailable(reply) from reply
-        return replies
+        return await ask(self._trips.demand(commands))

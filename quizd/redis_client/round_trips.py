@@ -45,6 +45,14 @@ class Trips(ABC):
         them.
         """
 
+    async def demand(self, commands: Sequence[Command]) -> list[Reply]:
+        """Return the replies to *commands*; raise the first refusal, and as `ask`."""
+        replies = await self.ask(commands)
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise reply
+        return replies
+
     @abstractmethod
     async def close(self) -> None:
         """Hang up; harmless where nothing is connected."""

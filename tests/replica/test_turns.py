@@ -56,6 +56,19 @@ def told(shard: StageShard) -> Counter[Kind]:
     return counts
 
 
+def asked_of(cluster: Cluster) -> list[str]:
+    """Return the sessions whose owner the journal is asked for from now on."""
+    asked: list[str] = []
+    entry = cluster.journal.entry
+
+    async def count(session_id: str) -> object:
+        asked.append(session_id)
+        return await entry(session_id)
+
+    cluster.journal.entry = count  # type: ignore[assignment,method-assign]
+    return asked
+
+
 # -- turns -----------------------------------------------------------------------------
 
 
@@ -108,14 +121,7 @@ async def test_idle_sessions_are_told_of_in_turn() -> None:
     async with Cluster(2) as cluster:
         opened = await many(cluster)
         counts = [told(shard) for shard in cluster.shards]
-        asked: list[str] = []
-        entry = cluster.journal.entry
-
-        async def count(session_id: str) -> object:
-            asked.append(session_id)
-            return await entry(session_id)
-
-        cluster.journal.entry = count  # type: ignore[assignment,method-assign]
+        asked = asked_of(cluster)
         pulses = 4 * GONE_MS / PULSE_MS
         await pass_ms(pulses * PULSE_MS)
         for kind in (Kind.REPORT, Kind.PULSE):
@@ -135,14 +141,7 @@ async def test_an_owner_that_is_silent_is_noticed_at_once() -> None:
     async with Cluster(2) as cluster:
         opened = await many(cluster)
         cluster.hub.cut()
-        asked: list[str] = []
-        entry = cluster.journal.entry
-
-        async def count(session_id: str) -> object:
-            asked.append(session_id)
-            return await entry(session_id)
-
-        cluster.journal.entry = count  # type: ignore[assignment,method-assign]
+        asked = asked_of(cluster)
         await pass_ms(SILENCE_S * 1000 + 2 * PULSE_MS)
         assert set(asked) == set(opened)
 
