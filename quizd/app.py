@@ -36,6 +36,7 @@ from quizd.cluster.base import Member
 from quizd.cluster.directory import Directory
 from quizd.cluster.lease import Membership
 from quizd.cluster.link.redis import RedisLink
+from quizd.cluster.machine import this_machine
 from quizd.edge.edge import Edge
 from quizd.events import EventOptions, Events
 from quizd.journal.base import Journal
@@ -45,7 +46,7 @@ from quizd.journal.sqlite import SqliteJournal
 from quizd.log import get_logger
 from quizd.owner.owner import Owner, OwnerSettings
 from quizd.owner.runner import Limits
-from quizd.redis_client import RedisOptions, connect
+from quizd.redis_client import RedisOptions, connect, overlook_dropped
 from quizd.replica.node import Node, Wiring
 from quizd.replica.quiz_news import QuizNews
 from quizd.reports import Reports
@@ -275,7 +276,10 @@ def clustered(settings: Settings, index: int, clock: Clock) -> Wiring:
         instance=secrets.token_hex(4),
         region=cluster.region,
         address=cluster.address or f"{settings.server.host}:{settings.server.port}",
+        machine=this_machine(),
     )
+    if not me.machine:
+        log.warning("machine_unknown", hint="see to it that cluster.name is unique")
     options = RedisOptions(**settings.redis.model_dump())
     client = connect(options, me.shard)
     return Wiring(
@@ -402,19 +406,28 @@ async def serve(
 
     When that fails, the shard is stopped and the failure raised.
     """
+    overlook_dropped(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
         leave = stack.enter_context(_told_to_leave())
         shard = Shard(settings, index, leave.set)
         stack.push_async_callback(shard.stop)
-        await shard.start()
-        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(leave.wait())]
-        if beside is not None:
-            tasks.append(asyncio.create_task(beside(shard)))
+        leaving = asyncio.create_task(leave.wait())
+        tasks: list[asyncio.Task[Any]] = [leaving]
         stack.push_async_callback(_cancel, tasks)
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            if task.done():
-                task.result()
+        tasks.append(asyncio.create_task(shard.start()))
+        await _first_of(tasks)
+        if leaving.done():
+            return
+        tasks[1:] = [asyncio.create_task(beside(shard))] if beside else []
+        await _first_of(tasks)
+
+
+async def _first_of(tasks: list[asyncio.Task[Any]]) -> None:
+    """Wait for one of *tasks*; raise what it has failed with."""
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        if task.done():
+            task.result()
 
 
 @contextmanager

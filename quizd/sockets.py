@@ -148,11 +148,17 @@ def make_room(connections: int) -> int:
     """
     needed = connections + RESERVE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if _allows(soft, needed):
+    if not _allows(soft, needed):
+        soft = needed if _allows(hard, needed) else hard
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return fitting(connections, soft)
+
+
+def fitting(connections: int, limit: int) -> int:
+    """Return how many of *connections* fit where *limit* files may be open."""
+    if _allows(limit, connections + RESERVE_FILES):
         return connections
-    raised = needed if _allows(hard, needed) else hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
-    return min(connections, max(raised - RESERVE_FILES, raised // 2))
+    return min(connections, max(limit - RESERVE_FILES, limit // 2))
 
 
 def _allows(limit: int, needed: int) -> bool:

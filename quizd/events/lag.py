@@ -7,8 +7,7 @@ from redis.exceptions import ResponseError
 
 from quizd.events.options import stream_key
 from quizd.events.stream import StreamsAway
-from quizd.redis_client import Client, explain
-from quizd.redis_client.answers import TROUBLE
+from quizd.redis_client import TROUBLE, Client, explain
 
 COUNTED = 1000
 """Where Redis does not count by itself, so many at most: this or more."""

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from quizd.events.frame import Event
 from quizd.events.options import cursor_key, stream_key
-from quizd.redis_client import Client, explain, trips
-from quizd.redis_client.answers import TROUBLE
+from quizd.redis_client import TROUBLE, Client, explain, trips
 
 FIELD = "event"
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from redis.asyncio import RedisCluster
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException
 
 from quizd.journal.base import Fenced, JournalUnavailable
 from quizd.journal.intake import Intake
 from quizd.journal.redis_script import SCRIPT, SHA
-from quizd.redis_client import Client, explain, trips
+from quizd.redis_client import TROUBLE, Client, explain, trips
 
 GROUP_REQUESTS = 500
 GROUP_BYTES = 8 * 1024 * 1024
@@ -53,13 +53,13 @@ async def ask(answer: Awaitable[T]) -> T:
     """Await an answer of Redis, all its failures as `JournalUnavailable`."""
     try:
         return await answer
-    except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
+    except TROUBLE as error:
         raise unavailable(error) from error
 
 
 def unavailable(error: BaseException) -> JournalUnavailable:
     """Return *error* in words for an operator."""
-    return JournalUnavailable(f"Redis {explain(error)}")
+    return JournalUnavailable(f"Redis: {explain(error)}")
 
 
 class Lanes:

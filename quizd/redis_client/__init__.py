@@ -25,7 +25,8 @@ from quizd.redis_client.answers import (
     explain,
     said_hello,
 )
-from quizd.redis_client.clients import Client, connect
+from quizd.redis_client.clients import TROUBLE, Client, connect, hang_up
+from quizd.redis_client.dropped import overlook_dropped
 from quizd.redis_client.options import (
     Host,
     Login,
@@ -38,6 +39,7 @@ from quizd.redis_client.options import (
 from quizd.redis_client.round_trips import Command, Reply, Trips, shared_trips, trips
 
 __all__ = [
+    "TROUBLE",
     "Client",
     "Command",
     "Description",
@@ -54,6 +56,8 @@ __all__ = [
     "connect",
     "describe",
     "explain",
+    "hang_up",
+    "overlook_dropped",
     "resolve",
     "said_hello",
     "shared_trips",

@@ -9,22 +9,15 @@ from typing import Any
 
 from redis.asyncio import RedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool
-from redis.exceptions import (
-    AuthenticationError,
-    NoPermissionError,
-    RedisClusterException,
-    RedisError,
-)
+from redis.exceptions import AuthenticationError, NoPermissionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from quizd.redis_client.clients import Client
+from quizd.redis_client.clients import TROUBLE, Client
+from quizd.redis_client.master import NO_MASTER, NO_SENTINEL
 from quizd.redis_client.options import Mode, RedisOptions, Target, resolve
 
 Facts = list[Any] | dict[Any, Any]
 """Names and values, as RESP2 and RESP3 write a map."""
-
-TROUBLE = (RedisError, RedisClusterException, OSError, TimeoutError)
-"""What a client's methods raise; one of redis-py's own is no `RedisError`."""
 
 OLDEST = (6, 2)
 """The first version of Redis whose commands suffice."""
@@ -160,8 +153,8 @@ _SAID = {
     "unknown command 'SENTINEL'": "is no Sentinel",
     "Cluster mode is not enabled": "is no Cluster",
     "cluster support disabled": "is no Cluster",
-    " - network:": "none of its Sentinels answers",
-    "No master found": "its Sentinels know no master of this service",
+    NO_SENTINEL: "none of its Sentinels answers",
+    NO_MASTER: "its Sentinels know no master of this service",
 }
 """By a part of what servers and redis-py say."""
 

@@ -17,9 +17,9 @@ import hiredis
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import ResponseError
 
-from quizd.redis_client.clients import Client
+from quizd.redis_client.clients import Client, ClusterClient, Word
+from quizd.redis_client.master import MasterPool
 
-Word = bytes | str | int
 Command = Sequence[Word]
 Reply = Any
 """What the client returns, or a ``redis.ResponseError`` as a value."""
@@ -41,7 +41,7 @@ class Trips(ABC):
     async def ask(self, commands: Sequence[Command]) -> list[Reply]:
         """Return the replies to *commands*, refusals of single ones among them.
 
-        Raises `quizd.redis_client.answers.TROUBLE` where it is unknown what came of
+        Raises `quizd.redis_client.TROUBLE` where it is unknown what came of
         them.
         """
 
@@ -60,12 +60,16 @@ class Trips(ABC):
 
 def trips(client: Client) -> Trips:
     """Return a way to the server of *client*, for one at a time, or to a Cluster."""
-    return _Cluster(client) if isinstance(client, RedisCluster) else _Server(client)
+    if isinstance(client, RedisCluster):
+        return _Cluster(cast("ClusterClient", client))
+    return _Server(client)
 
 
 def shared_trips(client: Client) -> Trips:
     """Return the same for many: what comes meanwhile goes with the next round trip."""
-    return _Cluster(client) if isinstance(client, RedisCluster) else _Shared(client)
+    if isinstance(client, RedisCluster):
+        return _Cluster(cast("ClusterClient", client))
+    return _Shared(client)
 
 
 class _Cluster(Trips):
@@ -74,15 +78,12 @@ class _Cluster(Trips):
     Each call is on its own: a node that hangs holds up nobody who asks another one.
     """
 
-    def __init__(self, client: RedisCluster) -> None:
+    def __init__(self, client: ClusterClient) -> None:
         self._client = client
 
     async def ask(self, commands: Sequence[Command]) -> list[Reply]:
         """See `Trips.ask`."""
-        pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        replies = list(await pipeline.execute(raise_on_error=False))
+        replies = await self._client.execute_all(commands)
         for reply in replies:
             if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
                 raise reply
@@ -98,6 +99,7 @@ class _Server(Trips):
     def __init__(self, client: Redis) -> None:
         pool: Any = client.connection_pool
         self._callbacks = client.response_callbacks
+        self._pool = pool if isinstance(pool, MasterPool) else None
         self._connection = pool.make_connection()
         self._timeout_s = self._connection.socket_timeout
         self._loop = asyncio.get_running_loop()
@@ -134,11 +136,15 @@ class _Server(Trips):
     async def _connect(self) -> None:
         """Connect, unless the connection is there and as it was left."""
         connection = self._connection
+        if self._pool is not None:
+            await self._pool.leave_former(connection)
         if connection.is_connected and not await connection.can_read():
             return
         await connection.disconnect(nowait=True)  # the server may have hung up
         connection.socket_timeout = self._timeout_s  # of each step of logging in
         await connection.connect()
+        if self._pool is not None:
+            await self._pool.confirm(connection)
         connection.socket_timeout = None  # one timer for what is asked, not for each
 
     def _go_on(self, limit: asyncio.Timeout) -> None:

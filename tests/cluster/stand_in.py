@@ -18,13 +18,15 @@ class StandIn:
 
     ``ok`` answers at once, ``refuse`` raises, ``hang`` never answers. *before_answer*
     is awaited once Redis has taken note, on the answer's way back. *since_ms* and
-    *evicted* are what the member is told of itself, *others* whom else it sees.
+    *evicted* are what the member is told of itself, *taken_by* who has its place on
+    another machine, *others* whom else it sees.
     """
 
     def __init__(self) -> None:
         self.behave = "ok"
         self.since_ms = START_MS
         self.evicted = False
+        self.taken_by: dict[str, Any] | None = None
         self.others: dict[str, dict[str, Any]] = {}
         self.watched_ms = 10_000
         self.before_answer: Callable[[], Awaitable[None]] = _at_once
@@ -65,11 +67,14 @@ class StandIn:
         now_ms = START_MS + round(asyncio.get_running_loop().time() * 1000)
         own = record | {"since_ms": self.since_ms, "alive_ms": now_ms}
         own["born_ms"] = record["born_ms"] or START_MS
+        if self.taken_by is not None:
+            own |= self.taken_by
         return orjson.dumps(
             {
                 "now_ms": now_ms,
                 "since_ms": now_ms - self.watched_ms,
                 "evicted": self.evicted,
+                "taken": self.taken_by is not None,
                 "members": self.others | {shard: own},
             }
         )

@@ -6,17 +6,19 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from redis.asyncio.connection import Connection
 from redis.exceptions import ResponseError
 
 from quizd.redis_client import (
+    TROUBLE,
     Client,
     RedisOptions,
     Trips,
     connect,
+    hang_up,
     shared_trips,
     trips,
 )
-from quizd.redis_client.answers import TROUBLE
 from quizd.redis_client.round_trips import TOGETHER
 from tests.support.fault_proxy import FaultProxy, Faults
 from tests.support.redis_server import RedisServer, needs_redis
@@ -226,3 +228,30 @@ async def test_who_is_answered_before_the_line_breaks_has_the_answer(
         with pytest.raises(TROUBLE):
             await last
         assert await asking.ask([("LLEN", "list")]) in ([1], [2])
+
+
+@EITHER
+@pytest.mark.parametrize("kind", [AttributeError, TypeError, RuntimeError])
+async def test_a_connection_that_is_closed_in_use_is_trouble(
+    redis: RedisServer, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers close idle ones, redis-py those of a node that fails: writing fails."""
+    scheme = "redis+cluster" if redis.cluster else "redis"
+    client = connect(RedisOptions(f"{scheme}://127.0.0.1:{redis.port}"), "closed")
+    assert await client.set("a", "b")
+
+    async def fail(*_: object, **__: object) -> None:
+        raise kind("closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "send_packed_command", fail)
+        with pytest.raises(TROUBLE, match="closed while in use"):
+            await client.get("a")
+        if redis.cluster:
+            with pytest.raises(TROUBLE, match="closed while in use"):
+                await trips(client).ask([("GET", "a")])
+    assert await client.get("a") == b"b"
+    await hang_up(client)
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "aclose", fail)
+        await hang_up(client)

@@ -124,7 +124,7 @@ async def test_lag_is_counted_where_redis_can_not_say(
         await client.xgroup_create(key, GROUP, entries[1][0])
         await client.xdel(key, entries[4][0])
         (group,) = await client.xinfo_groups(key)
-        assert group["lag"] is None
+        assert group.get("lag") is None
         await lags(one, len(entries) - 3)
 
 

@@ -106,7 +106,8 @@ class Copy:
 async def cut(server: RedisServer, size_bytes: int) -> None:
     """Kill the server and start it without the last bytes of its append-only file."""
     await server.kill()
-    (file,) = (server.dir / "appendonlydir").glob("*.incr.aof")
+    several = (server.dir / "appendonlydir").glob("*.incr.aof")  # since Redis 7.0
+    (file,) = [*several, *server.dir.glob("appendonly.aof")]
     content = file.read_bytes()
     file.write_bytes(content[: max(0, len(content) - size_bytes)])
     await server.start()

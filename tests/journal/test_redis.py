@@ -261,7 +261,7 @@ class TestHealth:
 
     async def test_a_server_that_does_not_tell(self, redis: RedisServer) -> None:
         """Where an ACL forbids to ask, that is said, and the journal works."""
-        rules = ("~*", "+@all", "-config", "-info", "-@admin")
+        rules = ("~*", "+@all", "-config", "-info", "-@admin", "+client|setname")
         await redis.command("ACL", "SETUSER", "default", "on", "nopass", *rules)
         async with process(redis) as journal:
             warnings = await journal.warnings()
