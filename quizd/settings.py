@@ -487,7 +487,7 @@ class Cluster(Section):
     name: str = Field(
         default="",
         max_length=48,
-        pattern=r"^[A-Za-z0-9_.-]*$",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$",
         description="This machine in shards' names; empty: its host name.",
     )
     address: str = Field(
@@ -520,6 +520,12 @@ class Cluster(Section):
     def region_urls(self) -> dict[str, str]:
         """The base URLs of other regions by name."""
         return dict(text.split("=", 1) for text in self.regions)
+
+    @model_validator(mode="after")
+    def _regions_differ(self) -> Self:
+        if len(self.region_urls) < len(self.regions):
+            raise ValueError("regions must name each region once")
+        return self
 
     @model_validator(mode="after")
     def _lease_has_room(self) -> Self:

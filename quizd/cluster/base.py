@@ -5,13 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import RedisClusterException, RedisError
 
 RedisClient: TypeAlias = "Redis | RedisCluster"
 """A client that sends commands, whether it decodes what it gets or not."""
-
-REDIS_FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
-"""What a client raises for a Redis that is away, is loading, or refuses."""
 
 
 class ClusterUnavailable(Exception):  # noqa: N818 - names the state, like HTTP's 503
@@ -29,7 +25,8 @@ class Member:
     A **shard** is a place in the cluster, an **instance** one process in that place.
     *address* is ``host:port``, by which others and players reach it. *alive_ms* is
     Redis's time of its last renewal, in milliseconds since the Unix epoch. One that
-    is *leaving* keeps what it has and gets nothing new.
+    is *leaving* keeps what it has and gets nothing new. *machine* is where it runs,
+    as `this_machine` says it.
     """
 
     shard: str
@@ -38,6 +35,7 @@ class Member:
     address: str
     alive_ms: int = 0
     leaving: bool = False
+    machine: str = ""
 
     @property
     def owner(self) -> str:

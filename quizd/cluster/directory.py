@@ -13,12 +13,12 @@ from typing import TypeVar
 from quizd.clock import Clock
 from quizd.cluster import keys
 from quizd.cluster.base import (
-    REDIS_FAILURES,
     AddressBook,
     ClusterUnavailable,
     Entry,
     RedisClient,
 )
+from quizd.redis_client import TROUBLE
 
 __all__ = ["Directory", "LocalDirectory"]
 
@@ -202,7 +202,7 @@ async def _rebuild_quiz(book: AddressBook, entries: list[Entry]) -> list[str]:
 async def _asked(call: Awaitable[_T]) -> _T:
     try:
         return await call
-    except REDIS_FAILURES as error:
+    except TROUBLE as error:
         raise ClusterUnavailable(str(error)) from error
 
 

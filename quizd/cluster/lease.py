@@ -31,6 +31,7 @@ from quizd.cluster.base import LeaseGone, Member, RedisClient
 from quizd.cluster.members import Heed, Members, tell
 from quizd.cluster.members_view import Changes
 from quizd.cluster.ring import Ring
+from quizd.redis_client import hang_up, overlook_dropped
 
 STUCK_S = 10.0
 """For so long a loop may be busy with one thing; nothing that quizd does takes it."""
@@ -121,9 +122,12 @@ class LeaseThread:
         self._there = asyncio.SelectorEventLoop()
         self._note_turn()
         self._thread.start()
+        starting = asyncio.run_coroutine_threadsafe(self._members.start(), self._there)
         try:
-            await self._ask(self._members.start())
+            await asyncio.wrap_future(starting)
         except BaseException:
+            starting.cancel()
+            await self._ask(self._members.stop())  # it may have the place already
             await self._end()
             raise
         self._made_good = max(self._made_good, 0)
@@ -192,6 +196,7 @@ class LeaseThread:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._there)
+        overlook_dropped(self._there)
         self._there.run_forever()
         self._there.run_until_complete(self._there.shutdown_asyncgens())
         self._there.close()
@@ -223,7 +228,7 @@ class LeaseThread:
         self._end_of_us()
         if self._turn is not None:
             self._turn.cancel()
-        await self._ask(self._client.aclose())
+        await self._ask(hang_up(self._client))
         self._there.call_soon_threadsafe(self._there.stop)
         self._thread.join()
 

@@ -28,8 +28,10 @@ anything from it, and it goes on under its terms; if so, or if Redis has forgott
 it has to compare its terms with the journal before it answers from what it knows.
 
 *A shard is one instance.* A new one takes the place of the old one at once, and the
-old one hears of it at its next renewal. Instances are ordered by Redis's time of
-their arrival, so that an old one cannot come back into a hash that was wiped.
+old one hears of it at its next renewal. Only one that lives on another machine is left
+alone: there it is no restart, but two who were given one name. Instances are ordered
+by Redis's time of their arrival, so that an old one cannot come back into a hash that
+was wiped.
 """
 
 import asyncio
@@ -40,7 +42,6 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVarTuple
 
 from quizd.cluster.base import (
-    REDIS_FAILURES,
     ClusterUnavailable,
     LeaseGone,
     Member,
@@ -51,11 +52,15 @@ from quizd.cluster.members_script import Register, Reply
 from quizd.cluster.members_view import Changes, View, staying
 from quizd.cluster.ring import Ring
 from quizd.log import get_logger
+from quizd.redis_client import TROUBLE
 
 __all__ = ["Changes", "Heed", "Member", "Members"]
 
 MARGIN = 0.1
 """Part of the lease that is not used: clocks differ, and messages travel."""
+
+LEASES_TO_DIE = 3
+"""For so many leases a newcomer waits for a namesake on another machine to die."""
 
 _KEEP_GONE_MS = 60_000
 _NEVER_S = float("-inf")
@@ -152,6 +157,7 @@ class Members:
         self._view = View()
         self._standing = _Standing()
         self._lease = _Lease()
+        self._namesake: Member | None = None
         self._gone = ""
         self._answered = True
         self._turn = asyncio.Lock()
@@ -161,17 +167,25 @@ class Members:
     # -- life ------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Take our shard's place, whoever has it, and keep the lease from now on.
+        """Take our shard's place, and keep the lease from now on.
 
-        Raises `ClusterUnavailable` if that does not succeed within one lease.
+        Raises `ClusterUnavailable` if that does not succeed within one lease, or where
+        one who has the place on another machine lives on for some.
         """
         self._loop = asyncio.get_running_loop()
-        give_up_s = self._loop.time() + self._usable_s
+        begun_s = self._loop.time()
         while not await self._try() or not self.holds():
-            if self._loop.time() >= give_up_s:
-                raise ClusterUnavailable("Redis does not accept a renewal")
+            leases = LEASES_TO_DIE if self._namesake else 1
+            if self._loop.time() - begun_s >= leases * self._usable_s:
+                raise ClusterUnavailable(self._why_not())
             await asyncio.sleep(self._renew_s / 5)
         self._task = asyncio.create_task(self._keep())
+
+    def _why_not(self) -> str:
+        if self._namesake is None or not self._answered:
+            return "Redis does not accept a renewal"
+        where = f"on another machine, at {self._namesake.address}"
+        return f"{self.me.shard} runs {where}: each needs its own cluster.name"
 
     async def stop(self) -> None:
         """Give the lease back: from now on others may take what we had."""
@@ -186,7 +200,7 @@ class Members:
             with suppress(asyncio.CancelledError):
                 await self._task
         if ours:
-            with suppress(*REDIS_FAILURES):
+            with suppress(*TROUBLE):
                 async with asyncio.timeout(self._usable_s / 2):
                     await self._register.remove(self.me)
 
@@ -292,10 +306,11 @@ class Members:
         try:
             async with asyncio.timeout(self._usable_s / 2):
                 reply = await self._register.renew(self.me, self._standing.born_ms)
-        except REDIS_FAILURES as error:
+        except Exception as error:  # also what can't be read: nobody else would renew
             self.failures += 1
             if self._answered:
-                log.warning("lease_not_renewed", error=repr(error))
+                bug = not isinstance(error, TROUBLE)
+                log.warning("lease_not_renewed", error=repr(error), exc_info=bug)
             self._answered = False
             return False
         self._answered = True
@@ -307,10 +322,17 @@ class Members:
     def _take(self, reply: Reply, sent_s: float) -> None:
         """Let *reply* to the renewal that was sent at *sent_s* be what we know."""
         if reply.evicted:
-            log.error("replaced_by_another_instance", owner=self.me.owner)
+            log.error(
+                "replaced_by_another_instance",
+                owner=self.me.owner,
+                hint="if this goes on, two machines have the same cluster.name",
+            )
             self.me = replace(self.me, leaving=True)  # nothing falls to us any more
             self._end("replaced")
             return tell(self._heed.on_evicted)
+        self._namesake = reply.taken_by
+        if self._namesake:
+            return None
         self._expire()
         before, self._view = self._view, self._view.after(reply, self._lease_ms)
         self._note_standing(reply)

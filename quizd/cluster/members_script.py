@@ -54,11 +54,15 @@ watch.seen_ms = now
 put(watch_field, watch)
 
 -- The caller: a newer instance has the place, an older one hears that it lost it.
+-- A newcomer of another machine does not take it from one who lives.
 local mine = members[shard]
 local same = mine and mine.instance == me.instance
 local newer = mine and not same and (mine.born_ms or 0) or -1
 local evicted = me.born_ms > 0 and newer >= me.born_ms
-if not evicted then
+local elsewhere = mine and (mine.machine or '') ~= '' and me.machine ~= ''
+  and mine.machine ~= me.machine
+local taken = me.born_ms == 0 and elsewhere and not same and not mine.dead
+if not (evicted or taken) then
   if me.born_ms == 0 then
     me.born_ms = same and mine.born_ms or math.max(now, newer + 1)
   end
@@ -84,7 +88,8 @@ for field, member in pairs(members) do
   end
 end
 return cjson.encode({
-  now_ms = now, since_ms = watch.since_ms, evicted = evicted, members = members})
+  now_ms = now, since_ms = watch.since_ms, evicted = evicted, taken = taken or false,
+  members = members})
 """
 
 _REMOVE = """
@@ -100,12 +105,15 @@ return 0
 class Reply:
     """What one renewal answered; instants are Redis's, in ms since the Unix epoch.
 
-    *watched_ms* is for how long Redis has been watched without a gap. *born_ms* and
-    *since_ms* are the caller's own: when this instance came, and since when nobody
-    has declared it dead. *dead* are shards.
+    *evicted*: a newer instance has the caller's place. *taken_by* lives on another
+    machine and has the place that the caller came for. *watched_ms* is for how long
+    Redis has been watched without a gap. *born_ms* and *since_ms* are of the instance
+    that has the place: when it came, and since when nobody has declared it dead. *dead*
+    are shards.
     """
 
     evicted: bool
+    taken_by: Member | None
     watched_ms: int
     born_ms: int
     since_ms: int
@@ -125,14 +133,15 @@ class Register:
     async def renew(self, me: Member, born_ms: int) -> Reply:
         """Write that *me* is alive and read everybody, in one round trip.
 
-        With *born_ms* 0 the instance takes the shard's place, whoever has it. Raises
-        what the client raises.
+        With *born_ms* 0 the instance takes the shard's place, unless who has it lives
+        on another machine. Raises what the client raises.
         """
         record = {
             "instance": me.instance,
             "region": me.region,
             "address": me.address,
             "leaving": me.leaving,
+            "machine": me.machine,
             "lease_ms": self._lease_ms,
             "born_ms": born_ms,
         }
@@ -151,6 +160,7 @@ def _reply(answer: dict[str, Any], shard: str) -> Reply:
     own = records[shard]
     return Reply(
         evicted=answer["evicted"],
+        taken_by=_member(shard, own) if answer["taken"] else None,
         watched_ms=answer["now_ms"] - answer["since_ms"],
         born_ms=own["born_ms"],
         since_ms=own["since_ms"],
@@ -167,4 +177,5 @@ def _member(shard: str, record: dict[str, Any]) -> Member:
         record.get("address", ""),
         record["alive_ms"],
         record.get("leaving", False),
+        record.get("machine", ""),
     )

@@ -77,7 +77,10 @@ class Hub:
     def attach(self, connection: Connection, visit: Visit) -> None:
         """Take *connection* in as soon as there is a durable picture for it."""
         self._arriving.add(connection)
-        self._ask(lambda state: self._attached(state, connection, visit))
+        place = (visit.epoch or 0, visit.after or 0)
+        self.runner.look_from(
+            place, lambda state: self._attached(state, connection, visit)
+        )
 
     def _attached(self, state: State, connection: Connection, visit: Visit) -> None:
         self._arriving.discard(connection)

@@ -15,6 +15,10 @@ from quizd.session.state import State
 T = TypeVar("T")
 
 
+Place = tuple[int, int]
+"""Epoch and ``seq``: how far into a session somebody has seen."""
+
+
 class Handle(Protocol):
     """One session: reading it, and giving it events."""
 
@@ -59,6 +63,13 @@ class Handle(Protocol):
 
     def look(self, look: Callable[[State], None]) -> None:
         """Call *look* with a state that is durable: now, or as soon as there is."""
+        ...
+
+    def look_from(self, place: Place, look: Callable[[State], None]) -> None:
+        """Do the same for who has seen *place*, and is not to see the past again.
+
+        A place that the session is not known to have is waited for a little.
+        """
         ...
 
     def came(self, participant: int) -> None:

@@ -23,7 +23,7 @@ from quizd.clock import Clock
 from quizd.codes import Reason, Refused
 from quizd.journal.base import Claim, Fenced, Journal, JournalUnavailable, chain
 from quizd.log import get_logger
-from quizd.owner.handle import answering
+from quizd.owner.handle import Place, answering
 from quizd.owner.lease import Forever, Lease
 from quizd.owner.logbook import save_snapshot
 from quizd.owner.outage import Outage
@@ -208,6 +208,11 @@ class Runner:
             self.wake()
         else:
             look(self.state)
+
+    def look_from(self, place: Place, look: Callable[[State], None]) -> None:
+        """Call *look*: what is not here did not happen, whatever *place* says."""
+        del place
+        self.look(look)
 
     def settle(self, settled: Callable[[], None]) -> None:
         """Call *settled* when all that waits now is durable and let out."""

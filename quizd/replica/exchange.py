@@ -8,11 +8,15 @@ sent again here; whoever needs it repairs by its own means, told by *on_gap*.
 import asyncio
 from collections.abc import Callable
 
+from quizd.cluster.base import ClusterUnavailable
 from quizd.cluster.link.base import Link, Subscription
 from quizd.log import get_logger
 from quizd.replica.messages import BadMessage, Item, Kind, head, unpack
 
 PULSE_S = 0.25
+
+START_S = 10.0
+"""For so long the link may take to come up when a shard starts."""
 
 Handler = Callable[[str, Item], None]
 
@@ -50,11 +54,19 @@ class Exchange:
         self._handlers[kind] = handler
 
     async def start(self) -> None:
-        """Begin to listen; returns when nothing that is sent now would be missed."""
+        """Begin to listen; returns when nothing that is sent now would be missed.
+
+        Raises `ClusterUnavailable` where the link does not come up in `START_S`.
+        """
         self._subscription = self._link.subscribe(
             channel(self.me), self._take, self._lost
         )
-        await self._subscription.ready
+        try:
+            async with asyncio.timeout(START_S):
+                await self._subscription.ready
+        except TimeoutError:
+            why = self._link.problem or "no server answers"
+            raise ClusterUnavailable(f"the link to other shards: {why}") from None
 
     async def stop(self) -> None:
         """Send what waits, listen no more."""

@@ -17,7 +17,7 @@ from quizd._fast.inbox import Inbox
 from quizd.codes import Close, Reason, Refused
 from quizd.journal.base import Journal
 from quizd.log import get_logger
-from quizd.owner.handle import answering
+from quizd.owner.handle import Place, answering
 from quizd.owner.runner import Runner
 from quizd.owner.subscriber import Subscriber
 from quizd.replica.exchange import PULSE_S, Exchange
@@ -133,6 +133,14 @@ class Follower:
             look(self.state)
         elif self._refused is None:
             self._waiters.look(look)
+
+    def look_from(self, place: Place, look: Callable[[State], None]) -> None:
+        """Call *look* once the replica is at *place*, or as far as the owner is."""
+        here = self._heir is None and self.replica is not None
+        if here and self._waiters.look_from(place, self.state, self.now_ms(), look):
+            self._ask_soon()
+        else:
+            self.look(look)
 
     def read(self, look: Callable[[State], T]) -> asyncio.Future[T]:
         """Return what *look* sees of the replica's state."""
@@ -286,13 +294,14 @@ class Follower:
             self.suspect()
 
     def _ask_soon(self) -> None:
-        """Have the owner say soon, and again, who is in, as long as anybody waits."""
-        if self._asking is None and self._waiters.expected:
+        """Have the owner say soon, and again, what it has, as long as anybody waits."""
+        if self._asking is None and self._waiters.anybody:
             self._asking = self.loop.call_later(PULSE_S, self._ask)
 
     def _ask(self) -> None:
         self._asking = None
-        if self._waiters.expected and not self.ended.done():
+        self._waiters.note_time(self.now_ms(), self.look)
+        if self._waiters.anybody and not self.ended.done():
             self.report()
             self._ask_soon()
 
@@ -363,7 +372,7 @@ class Follower:
         there = (body["index"], body["chain"])
         if there == (replica.index, replica.last.hex()):
             replica.term = body["term"]
-            self._waiters.note_all_known(body["nowMs"])
+            self._waiters.note_all_known(body["nowMs"], self.look)
         else:
             self._incomplete.set()
 
@@ -389,6 +398,7 @@ class Follower:
         self.subscriber.release(replica.enter(index, batch, term))
         self._note_phase()
         self._waiters.note_joins(len(self.state.names))
+        self._waiters.note_place(self.state, self.look)
         if self._waiters.pass_on_replies(index):
             self.suspect()
 

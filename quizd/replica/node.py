@@ -23,7 +23,7 @@ from quizd.log import get_logger
 from quizd.owner.owner import Owner, OwnerSettings
 from quizd.owner.runner import Runner
 from quizd.owner.subscriber import Subscriber
-from quizd.redis_client import Client, RedisOptions, check, connect
+from quizd.redis_client import Client, RedisOptions, check, connect, hang_up
 from quizd.replica.exchange import PULSE_S, Exchange
 from quizd.replica.followers import Followers
 from quizd.replica.lines import LineKeeper
@@ -233,7 +233,7 @@ class Node:
         if self._joined:
             await self.members.stop()
         await self._wiring.link.stop()
-        await self._wiring.client.aclose()
+        await hang_up(self._wiring.client)
 
     # -- what goes on -----------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from quizd.codes import Reason, Refused
+from quizd.owner.handle import Place
 from quizd.session.state import State
 
 Look = Callable[[State], None]
@@ -18,11 +19,22 @@ are late by no more than the link is slow.
 """
 
 
+SINCE_MS = 250
+"""What the owner said is of after a question if it was said so much later.
+
+Its time is known here to within what the link takes.
+"""
+
+LATE_MS = 3_000
+"""For so long a place is waited for that the replica does not come to."""
+
+
 class Waiters:
     """Looks, expected participants and an owner's replies; *limit* of each.
 
     *replied* gets a reply as soon as the replica has what it tells of. ``expected`` are
-    participants, when they were asked for, and what ends when they are known.
+    participants, when they were asked for, and what ends when they are known. Some
+    looks are those of people who were told elsewhere of what is not here yet.
     """
 
     def __init__(
@@ -31,6 +43,7 @@ class Waiters:
         self._limit = limit
         self._replied = replied
         self._looks: deque[Look] = deque()
+        self._ahead: list[tuple[Place, int, Look]] = []
         self.expected: list[tuple[int, int, asyncio.Future[None]]] = []
         self._nobody: set[int] = set()
         self._replies: deque[Mapping[str, Any]] = deque()
@@ -39,6 +52,18 @@ class Waiters:
         """Keep *look* until there is a state."""
         if len(self._looks) < self._limit:
             self._looks.append(look)
+
+    def look_from(self, place: Place, state: State, asked_ms: int, look: Look) -> bool:
+        """Keep *look* until there is *place*; False where *state* will do."""
+        waits = (state.epoch, state.seq) < place and len(self._ahead) < self._limit
+        if waits:
+            self._ahead.append((place, asked_ms, look))
+        return waits
+
+    @property
+    def anybody(self) -> bool:
+        """Whether anybody waits for what the owner has."""
+        return bool(self.expected or self._ahead)
 
     def expect(
         self, participant: int, asked_ms: int, known: asyncio.Future[None]
@@ -64,6 +89,26 @@ class Waiters:
         """Give all who look to *look*."""
         while self._looks:
             look(self._looks.popleft())
+        self._give_ahead(look, lambda _place, _asked_ms: True)
+
+    def note_place(self, state: State, look: Callable[[Look], None]) -> None:
+        """Give those to *look* who have seen no more than *state* has."""
+        here = (state.epoch, state.seq)
+        self._give_ahead(look, lambda place, _asked_ms: place <= here)
+
+    def note_time(self, now_ms: int, look: Callable[[Look], None]) -> None:
+        """Give those to *look* who have waited for long enough."""
+        self._give_ahead(look, lambda _place, asked_ms: asked_ms + LATE_MS <= now_ms)
+
+    def _give_ahead(
+        self, look: Callable[[Look], None], ready: Callable[[Place, int], bool]
+    ) -> None:
+        waiting, self._ahead = self._ahead, []
+        for place, asked_ms, one in waiting:
+            if ready(place, asked_ms):
+                look(one)
+            else:
+                self._ahead.append((place, asked_ms, one))
 
     def note_joins(self, known: int) -> None:
         """Tell those who wait for one of the first *known* participants."""
@@ -74,11 +119,13 @@ class Waiters:
                 future.set_result(None)
         self.expected = [each for each in self.expected if not each[2].done()]
 
-    def note_all_known(self, said_ms: int) -> None:
+    def note_all_known(self, said_ms: int, look: Callable[[Look], None]) -> None:
         """Tell of those who wait for long that they are nobody.
 
-        At *said_ms* the owner had no more records than there are here.
+        At *said_ms* the owner had no more records than there are here: places that
+        were asked for before are none.
         """
+        self._give_ahead(look, lambda _place, asked_ms: asked_ms + SINCE_MS <= said_ms)
         late = [each for each in self.expected if each[1] + SURE_MS <= said_ms]
         self._nobody.clear()
         for who, _, future in late:
@@ -110,6 +157,7 @@ class Waiters:
     def drop_looks(self) -> None:
         """Show nothing: there will be no state."""
         self._looks.clear()
+        self._ahead.clear()
 
     def drop_replies(self) -> None:
         """Forget replies about another history; who waits is answered anew."""

@@ -18,7 +18,6 @@ from tests.support.redis_server import RedisServer, needs_redis, redis_fixture
 redis = redis_fixture
 
 KEEP_MS = 60_000
-SHORT_MS = 40
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Played:
 class Shelf:
     """Address books of one implementation; each looks at the same addresses."""
 
-    make: Callable[[int], AddressBook]
+    make: Callable[[], AddressBook]
     wait_ms: Callable[[int], Awaitable[None]]
     another: Callable[[], AddressBook]
 
@@ -45,8 +44,8 @@ def local_shelf() -> Shelf:
     clock = ManualClock()
     books: list[AddressBook] = []
 
-    def make(keep_ms: int) -> AddressBook:
-        books.append(LocalDirectory(clock, keep_ms))
+    def make() -> AddressBook:
+        books.append(LocalDirectory(clock, KEEP_MS))
         return books[-1]
 
     async def wait_ms(ms: int) -> None:
@@ -56,14 +55,15 @@ def local_shelf() -> Shelf:
 
 
 def redis_shelf(client: Redis) -> Shelf:
-    """Return a shelf on a server whose time goes by itself."""
+    """Return a shelf on a server whose keys age when a test says so."""
 
     async def wait_ms(ms: int) -> None:
-        await asyncio.sleep(ms / 1000)
+        for key in await client.keys():
+            left_ms = await client.pttl(key)
+            if left_ms >= 0:
+                await client.pexpire(key, left_ms - ms)
 
-    return Shelf(
-        lambda keep_ms: Directory(client, keep_ms), wait_ms, lambda: Directory(client)
-    )
+    return Shelf(lambda: Directory(client, KEEP_MS), wait_ms, lambda: Directory(client))
 
 
 @pytest.fixture(
@@ -89,7 +89,7 @@ async def shelf(request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
 @pytest.fixture
 def book(shelf: Shelf) -> AddressBook:
     """An empty address book."""
-    return shelf.make(KEEP_MS)
+    return shelf.make()
 
 
 class TestQuiz:
@@ -117,7 +117,7 @@ class TestQuiz:
 
     async def test_of_many_at_once_one_gets_it(self, shelf: Shelf) -> None:
         """Ten that open the same quiz at the same time all end in one session."""
-        shelf.make(KEEP_MS)
+        shelf.make()
         books = [shelf.another() for _ in range(10)]
         taken = await asyncio.gather(
             *(book.take_quiz("quiz", f"s{n}") for n, book in enumerate(books))
@@ -189,31 +189,34 @@ class TestRelease:
 class TestLast:
     """The latest session of a quiz is found for a while after its end."""
 
-    async def test_is_forgotten_in_the_end(self, shelf: Shelf) -> None:
+    async def test_is_forgotten_in_the_end(
+        self, shelf: Shelf, book: AddressBook
+    ) -> None:
         """When its time is over, the quiz is as if it had never been played."""
-        book = shelf.make(SHORT_MS)
         await book.take_quiz("quiz", "one")
         await book.release("quiz", "111111", "one")
-        await shelf.wait_ms(SHORT_MS + 5)
+        await shelf.wait_ms(KEEP_MS)
         assert await book.last_of_quiz("quiz") is None
 
-    async def test_releasing_again_does_not_prolong_it(self, shelf: Shelf) -> None:
+    async def test_releasing_again_does_not_prolong_it(
+        self, shelf: Shelf, book: AddressBook
+    ) -> None:
         """Its time runs from its end, however often that is said."""
-        book = shelf.make(SHORT_MS)
         await book.take_quiz("quiz", "one")
         await book.release("quiz", "111111", "one")
-        await shelf.wait_ms(SHORT_MS // 2)
+        await shelf.wait_ms(KEEP_MS // 2)
         await book.release("quiz", "111111", "one")
-        await shelf.wait_ms(SHORT_MS // 2 + 5)
+        await shelf.wait_ms(KEEP_MS // 2)
         assert await book.last_of_quiz("quiz") is None
 
-    async def test_an_open_session_is_never_forgotten(self, shelf: Shelf) -> None:
+    async def test_an_open_session_is_never_forgotten(
+        self, shelf: Shelf, book: AddressBook
+    ) -> None:
         """A quiz that was opened again is found long after its first session's end."""
-        book = shelf.make(SHORT_MS)
         await book.take_quiz("quiz", "one")
         await book.release("quiz", "111111", "one")
         await book.take_quiz("quiz", "two")
-        await shelf.wait_ms(3 * SHORT_MS)
+        await shelf.wait_ms(3 * KEEP_MS)
         assert await book.find("quiz") == "two"
         assert await book.last_of_quiz("quiz") == "two"
 

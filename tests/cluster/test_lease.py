@@ -8,13 +8,13 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import SimpleNamespace
 
 import pytest
 from redis.asyncio import Redis
 
-from quizd.cluster import lease
+from quizd.cluster import keys, lease
 from quizd.cluster.base import ClusterUnavailable, LeaseGone, Member
 from quizd.cluster.lease import LeaseThread
 from quizd.cluster.members import Heed
@@ -30,14 +30,16 @@ PATIENCE_S = 20.0
 class Shard:
     """One shard's lease, and what it was told."""
 
-    def __init__(self, url: str, shard: str, instance: str = "1") -> None:
+    def __init__(
+        self, url: str, shard: str, instance: str = "1", machine: str = ""
+    ) -> None:
         self.diary: list[str] = []
         self.gone: list[str] = []
         self.held_when_told: list[bool] = []
         self.turns: list[int] = []
         self.lease = LeaseThread(
             Redis.from_url(url, retry=None),
-            Member(shard, instance, "eu", f"{shard}:1"),
+            Member(shard, instance, "eu", f"{shard}:1", machine=machine),
             lease_ms=LEASE_MS,
             renew_ms=RENEW_MS,
             heed=Heed(
@@ -218,6 +220,27 @@ async def test_a_callback_that_fails_costs_no_lease(
     redis.resume()
     await a.lease.held()
     assert a.lease.holds()
+
+
+async def test_a_start_that_is_given_up_leaves_nothing(
+    redis: RedisServer, loop_errors: list[str]
+) -> None:
+    """Neither a task nor a record, at whatever moment the place gets free."""
+    for late_s in (0.0, 0.05, 0.1, 0.15):
+        there = Shard(redis.url, "a", "1", machine="there")
+        await there.lease.start()
+        here = Shard(redis.url, "a", "2", machine="here")
+        starting = asyncio.create_task(here.lease.start())
+        await asyncio.sleep(RENEW_MS / 1000)
+        await there.lease.stop()
+        await asyncio.sleep(late_s)
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await starting
+            await here.lease.stop()
+        async with Redis.from_url(redis.url) as client:
+            assert not await client.hexists(keys.MEMBERS, "a")
+    assert not loop_errors
 
 
 def test_before_the_start_nothing_is_held() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from quizd.cluster.base import ClusterUnavailable, LeaseGone
-from quizd.cluster.members import Changes, Heed, Member, Members
+from quizd.cluster.members import LEASES_TO_DIE, Changes, Heed, Member, Members
 from quizd.cluster.members_view import View
 from tests.cluster.stand_in import START_MS, StandIn
 from tests.support import virtual_time
@@ -248,6 +248,53 @@ async def test_who_never_lost_the_lease_has_lost_nothing(stage: Stage) -> None:
     stage.redis.behave = "ok"
     await stage.members.held()
     assert stage.diary == ["lost", "regained True"]
+
+
+def test_a_namesake_on_another_machine_is_left_alone() -> None:
+    """Who comes waits as long as it could take to die, then says where it is."""
+
+    async def play() -> None:
+        stage, begun_s = Stage(), now_s()
+        stage.redis.taken_by = OTHER
+        with pytest.raises(
+            ClusterUnavailable, match="a runs on another machine, at b:"
+        ):
+            await stage.members.start()
+        patience_s = LEASES_TO_DIE * (LEASE_S - MARGIN_S)
+        assert now_s() - begun_s == pytest.approx(patience_s, abs=0.2)
+        assert not stage.members.holds()
+        assert stage.diary == []
+
+    virtual_time.run(play)
+
+
+def test_a_namesake_that_dies_is_waited_for() -> None:
+    """Its place is taken as soon as it is free, without a word."""
+
+    async def play() -> None:
+        stage, begun_s = Stage(), now_s()
+        stage.redis.taken_by = OTHER
+        starting = asyncio.create_task(stage.members.start())
+        await asyncio.sleep(2)
+        stage.redis.taken_by = None
+        await starting
+        assert now_s() - begun_s < 2 + RENEW_S
+        assert stage.members.holds()
+        await stage.members.stop()
+
+    virtual_time.run(play)
+
+
+@staged
+async def test_an_answer_that_cannot_be_read_is_none(stage: Stage) -> None:
+    """The lease runs out, and renewing goes on until there is one that can be."""
+    answer = stage.redis._answer
+    stage.redis._answer = lambda *_: b"[]"  # type: ignore[method-assign]
+    await asyncio.sleep(3)
+    assert stage.diary == ["lost"]
+    stage.redis._answer = answer  # type: ignore[method-assign]
+    await asyncio.sleep(RENEW_S)
+    assert stage.members.holds()
 
 
 # -- the end -------------------------------------------------------------------------

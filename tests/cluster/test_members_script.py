@@ -130,6 +130,53 @@ class TestEntering:
         assert (await members.register.renew(B, old.born_ms)).evicted
 
 
+class TestMachines:
+    """A place belongs to one machine while somebody lives there."""
+
+    HERE, THERE = replace(B, machine="here"), replace(NEW_B, machine="there")
+
+    async def test_another_one_is_told_and_changes_nothing(self, members: Hash) -> None:
+        """It hears who has the place; who has it hears nothing."""
+        (old,) = await members.enter(self.HERE)
+        stored = (await members.fields())["b"]
+        (reply,) = await members.enter(self.THERE)
+        assert reply.taken_by is not None
+        assert reply.taken_by.owner == "b/1"
+        assert (await members.fields())["b"] == stored
+        again = await members.register.renew(self.HERE, old.born_ms)
+        assert not again.evicted
+        assert not again.taken_by
+
+    async def test_it_has_the_place_when_the_first_is_dead(self, members: Hash) -> None:
+        """Who only asks watches as well: nobody else has to be there."""
+        (old,) = await members.enter(self.HERE)
+        last = await members.watch(LEASE_MS, self.THERE, 0)
+        assert last.taken_by is not None
+        assert last.dead == {"b"}
+        (reply,) = await members.enter(self.THERE)
+        assert not reply.taken_by
+        assert [member.owner for member in reply.live] == ["b/2"]
+        assert (await members.register.renew(self.HERE, old.born_ms)).evicted
+
+    async def test_it_has_the_place_when_the_first_left(self, members: Hash) -> None:
+        """Who gave the lease back has no machine."""
+        await members.enter(self.HERE)
+        await members.register.remove(self.HERE)
+        (reply,) = await members.enter(self.THERE)
+        assert not reply.taken_by
+
+    @pytest.mark.parametrize("machines", ["here here", " here", "here ", " "])
+    async def test_a_restart_waits_for_nobody(
+        self, members: Hash, machines: str
+    ) -> None:
+        """Nor where one of them does not know its machine, as older versions."""
+        first, then = machines.split(" ")
+        await members.enter(replace(B, machine=first))
+        (reply,) = await members.enter(replace(NEW_B, machine=then))
+        assert not reply.taken_by
+        assert [member.owner for member in reply.live] == ["b/2"]
+
+
 class TestDeath:
     """Dead is who was silent for its lease while others were heard."""
 

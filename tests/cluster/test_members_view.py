@@ -17,6 +17,7 @@ def reply(*live: Member, watched_ms: int = LEASE_MS, dead: str = "") -> Reply:
     """Return an answer that names *live*, and *dead* shards by their letters."""
     return Reply(
         evicted=False,
+        taken_by=None,
         watched_ms=watched_ms,
         born_ms=1,
         since_ms=1,

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from quizd.replica.follower import Follower
+from quizd.replica.waiters import LATE_MS
 from quizd.session import effects as fx
 from quizd.session import events as ev
 from tests.owner.stage import in_virtual_time, join, pass_ms, settle, soon
@@ -220,6 +222,73 @@ async def test_nobody_is_nobody_while_the_owner_is_silent() -> None:
         await pass_ms(500)
         assert waits.done()
         assert follower.expect(0).done()
+
+
+Seen = list[tuple[int, int]]
+
+
+def looking(follower: Follower, place: tuple[int, int]) -> Seen:
+    """Come to a shard after *place* was seen; return what is shown, once it is."""
+    seen: Seen = []
+    follower.look_from(place, lambda state: seen.append((state.epoch, state.seq)))
+    return seen
+
+
+async def ahead(cluster: Cluster) -> tuple[Follower, tuple[int, int]]:
+    """Start a quiz that a follower hears nothing of; return it, and the place."""
+    session_id = await cluster.open()
+    runner = cluster.owner_of(session_id).runner(session_id)
+    follower = await cluster.others(session_id)[0].follower(session_id)
+    await soon(runner.submit(join("Ann")))
+    await settle()
+    cluster.hub.cut()
+    await soon(runner.submit(ev.HostStarted()))
+    assert runner.state.seq > follower.state.seq
+    return follower, (runner.state.epoch, runner.state.seq)
+
+
+@in_virtual_time
+async def test_who_has_seen_more_is_not_shown_the_past() -> None:
+    """It waits until what it was told elsewhere is here."""
+    async with Cluster() as cluster:
+        follower, place = await ahead(cluster)
+        seen, also = looking(follower, place), looking(follower, (place[0], 0))
+        assert also == [(place[0], 0)]
+        assert not seen
+        cluster.hub.mend()
+        await pass_ms(500)
+        assert seen == [place]
+        assert looking(follower, place) == [place]
+
+
+@in_virtual_time
+async def test_a_place_that_there_is_not_is_not_waited_for() -> None:
+    """As soon as the owner has said that it has no more, or after a while."""
+    async with Cluster() as cluster:
+        follower, (epoch, seq) = await ahead(cluster)
+        seen = looking(follower, (epoch, seq + 5))
+        await pass_ms(LATE_MS - 500)
+        assert not seen
+        await pass_ms(1000)
+        assert seen == [(epoch, seq)]
+        cluster.hub.mend()
+        await pass_ms(500)
+        seen = looking(follower, (epoch, seq + 5))
+        await pass_ms(1000)
+        assert seen == [(epoch, seq)]
+
+
+@in_virtual_time
+async def test_who_has_seen_more_is_shown_it_by_the_next_owner() -> None:
+    """The owner died before it could tell; what it told is in the journal."""
+    async with Cluster() as cluster:
+        follower, place = await ahead(cluster)
+        seen = looking(follower, place)
+        dead = cluster.owner_of(follower.session_id)
+        cluster.hub.mend()
+        await cluster.bury(dead)
+        await pass_ms(500)
+        assert seen == [place]
 
 
 @in_virtual_time

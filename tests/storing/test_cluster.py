@@ -79,7 +79,7 @@ async def test_a_trimmed_session_changes_hands(
     """Its owner goes; all play on, and all is written, once."""
     async with (
         two_shards(tmp_path) as (shards, redis),
-        playing(shards, redis, PLAN, seed) as game,
+        playing(shards, redis.url, PLAN, seed) as game,
     ):
         await until_trimmed(game)
         owner, term = await game.owner(), await game.term()
@@ -114,7 +114,7 @@ async def test_a_session_that_ended_with_its_shard_is_written_by_another(
         slow = {**OPTIONS, "database.linger_ms": 60_000}
         async with ShardServers(tmp_path, redis.url, 1, slow) as alone:
             plan = Plan(players=3, questions=2, time_s=1, temper=PLAN.temper)
-            async with playing(alone, redis, plan, 1) as game:
+            async with playing(alone, redis.url, plan, 1) as game:
                 await game.end()
                 await alone[0].kill()
         async with ShardServers(tmp_path, redis.url, 2, OPTIONS) as shards:
