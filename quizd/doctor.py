@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from quizd.accounts.tokens import SECRET_MIN_BYTES
+from quizd.cluster.link.trial import try_link
 from quizd.config import ConfigError
 from quizd.journal.base import JournalUnavailable
 from quizd.journal.redis_health import survey
@@ -34,9 +35,10 @@ from quizd.redis_client import (
     RedisUnusable,
     check,
     connect,
+    hang_up,
 )
 from quizd.settings import Journal, Server, Settings
-from quizd.sockets import RESERVE_FILES
+from quizd.sockets import RESERVE_FILES, fitting
 from quizd.store.base import StoreUnavailable
 from quizd.store.place import place_of
 from quizd.store.survey import survey as survey_store
@@ -46,6 +48,8 @@ PLAUSIBLE_YEARS = range(2026, 2100)
 
 _CLOCK_SAMPLE_S = 0.05
 _CLOCK_SLACK_MS = 100  # a busy machine may pause between the two readings
+
+_LINK_S = 5.0  # more than a node that is there needs
 
 _CORE = Path(__file__).parent / "_fast"
 _TIMEX_BYTES = 512  # more than struct timex has on any machine
@@ -100,7 +104,7 @@ def examine(settings: Settings) -> list[Check]:
         check_clock(before, ClockSample.take(), synchronised=synchronised()),
         check_core(),
         check_open_files(
-            settings.limits.connections, *resource.getrlimit(resource.RLIMIT_NOFILE)
+            settings.limits.connections, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         ),
         check_data_dir(settings.data.dir),
         check_secret(settings.secret_path),
@@ -147,21 +151,20 @@ def _loads(name: str, load: Callable[[str], object]) -> bool:
     return True
 
 
-def check_open_files(connections: int, soft: int, hard: int) -> Check:
-    """Check that *connections* fit under the *soft* limit on open files."""
+def check_open_files(connections: int, hard: int) -> Check:
+    """Check that *connections* fit under the *hard* limit on open files.
+
+    The soft one is raised at the start.
+    """
     needed = connections + RESERVE_FILES
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        allowed = "no limit" if soft == resource.RLIM_INFINITY else f"{soft} allowed"
-        return Check("open files", f"{needed} needed, {allowed}")
-    if hard == resource.RLIM_INFINITY or hard >= needed:
-        advice = f"start it after: ulimit -n {needed} (systemd: LimitNOFILE={needed})"
-    else:
-        fitting = max(hard - RESERVE_FILES, 1)
-        advice = (
-            f"set limits.connections to {fitting} or less, or have the hard limit "
-            f"raised from {hard} to {needed}"
-        )
-    return Check("open files", f"{needed} needed, {soft} allowed", advice)
+    fits = fitting(connections, hard)
+    allowed = "no limit" if hard == resource.RLIM_INFINITY else f"{hard} allowed"
+    advice = (
+        f"have the hard limit raised to {needed} (systemd: LimitNOFILE={needed}), or "
+        f"set limits.connections to {fits} or less: no more are served"
+    )
+    found = f"{needed} needed, {allowed}"
+    return Check("open files", found, "" if fits == connections else advice)
 
 
 def check_data_dir(folder: Path) -> Check:
@@ -320,11 +323,12 @@ async def _ask_redis(settings: Settings) -> tuple[str, list[str]]:
     client = connect(options, "doctor")
     try:
         server = await check(client, options)
+        await try_link(options, _LINK_S)
         found = await survey(client)
         where = f"{server.kind} {server.version}, {server.mode}"
         return f"{where}; {found.durability}", list(found.warnings)
     finally:
-        await client.aclose()
+        await hang_up(client)
 
 
 def check_tls(server: Server) -> Check:

@@ -19,6 +19,8 @@ from quizd.settings import Data, Journal, Limits, Server, Settings
 from quizd.store.by_hand import upgrade_database
 from quizd.store.place import place_of
 from tests.support.postgres_server import needs_postgres, shared_server
+from tests.support.redis_server import RedisServer, needs_redis
+from tests.support.redis_topologies import ask, running
 
 UNLIMITED = resource.RLIM_INFINITY
 
@@ -66,24 +68,23 @@ class TestCore:
 class TestOpenFiles:
     """Every connection takes a file descriptor."""
 
-    @pytest.mark.parametrize("soft", [2100, 100_000, UNLIMITED])
-    def test_enough(self, soft: int) -> None:
-        """The soft limit is what counts."""
-        assert doctor.check_open_files(1000, soft, UNLIMITED).ok
+    @pytest.mark.parametrize("hard", [2100, 100_000, UNLIMITED])
+    def test_enough(self, hard: int) -> None:
+        """The hard limit is what counts: the soft one is raised at the start."""
+        assert doctor.check_open_files(1000, hard).ok
 
-    @pytest.mark.parametrize("hard", [2100, UNLIMITED])
-    def test_soft_limit(self, hard: int) -> None:
-        """Where the hard limit allows it, the advice is to raise the soft one."""
-        check = doctor.check_open_files(1000, 2099, hard)
+    def test_too_few(self) -> None:
+        """The advice is to raise it, or how many connections are served."""
+        check = doctor.check_open_files(18_000, 4096)
         assert not check.ok
-        assert "ulimit -n 2100" in check.advice
-
-    def test_hard_limit(self) -> None:
-        """Where it does not, the advice is how many connections fit."""
-        check = doctor.check_open_files(18_000, 1024, 4096)
-        assert not check.ok
+        assert "hard limit raised to 19100" in check.advice
         assert "limits.connections to 2996" in check.advice
-        assert doctor.check_open_files(2996, 4096, 4096).ok
+        assert doctor.check_open_files(2996, 4096).ok
+
+    def test_very_few(self) -> None:
+        """As many as are then served, which is never none."""
+        check = doctor.check_open_files(1000, 300)
+        assert "limits.connections to 150" in check.advice
 
 
 class TestDataDir:
@@ -310,7 +311,12 @@ class TestJournal:
 
 
 class TestRedis:
-    """A URL of Redis that can't be read is a finding, not the end of the doctor."""
+    """A Redis that shards can't use is a finding, not the end of the doctor."""
+
+    def settings(self, folder: Path, server: RedisServer, user: str = "") -> Settings:
+        """Return settings with that Redis."""
+        redis = {"url": f"redis://{user}127.0.0.1:{server.port}"}
+        return Settings.model_validate({"data": {"dir": folder}, "redis": redis})
 
     @pytest.mark.parametrize(
         "url", ["redis://u:sesame\u2100@h/0", "redis://:se[sesame@h/0"]
@@ -326,6 +332,26 @@ class TestRedis:
         shown = " ".join(capsys.readouterr().out.split())
         assert "FAILS redis redis.url: a host or port" in shown
         assert "sesame" not in shown
+
+    @needs_redis
+    def test_usable(self, tmp_path: Path) -> None:
+        """Shards could meet there; what an answer survives is told."""
+        with running(RedisServer()) as server:
+            check = doctor.check_redis(self.settings(tmp_path, server))
+        assert "Redis" in check.detail
+        assert "append-only" in check.detail
+
+    @needs_redis
+    def test_no_channels(self, tmp_path: Path) -> None:
+        """A user without the channels is found out before shards are."""
+        with running(RedisServer()) as server:
+            rules = ("on", ">pw", "resetchannels", "~*", "+@all")
+            ask(server.port, "ACL", "SETUSER", "mute", *rules)
+            settings = self.settings(tmp_path, server, "mute:pw@")
+            check = doctor.check_redis(settings)
+        assert "pub/sub" in check.detail
+        assert "channel" in check.detail
+        assert "nothing works without it" in check.advice
 
 
 class TestTls:

@@ -205,6 +205,11 @@ class Link(ABC):
         self._channels: dict[str, Channel] = {}
         self._stopped = False
 
+    @property
+    def problem(self) -> str:
+        """What is wrong at the moment, in words; empty if nothing is known to be."""
+        return ""
+
     @abstractmethod
     async def start(self) -> None:
         """Begin to connect; returns at once, whether or not there is a server."""
