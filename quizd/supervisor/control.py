@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from quizd.log import get_logger
@@ -21,6 +22,8 @@ LEAVING = f"{OK}, it has left"  # read when that is true
 Handle = Callable[[list[str]], Awaitable[str]]
 
 _LINE_WITHIN_S = 5.0
+_AGAIN_S = 1.0
+"""Between looks at a socket that is another's: it may be on its way out."""
 
 log = get_logger(__name__)
 
@@ -37,27 +40,57 @@ def control_path(data_dir: Path, shard: int | None = None) -> Path:
 async def controlled(path: Path, handle: Handle) -> AsyncIterator[None]:
     """Answer requests on *path* by *handle* meanwhile.
 
-    Where the socket can't be made, that is logged: quizd serves without it.
+    While another quizd listens there, the socket is left to it. Where none can be made,
+    that is logged: quizd serves without it.
     """
+    tried = asyncio.Event()
+    serving = asyncio.create_task(_serve(path, handle, tried))
+    await tried.wait()
     try:
-        sock = _listen(path)
+        yield
+    finally:
+        serving.cancel()
+        await asyncio.wait({serving})
+
+
+async def _serve(path: Path, handle: Handle, tried: asyncio.Event) -> None:
+    """Listen as soon as nobody else does; *tried* is set when that was looked at."""
+    try:
+        while _is_taken(path):
+            if not tried.is_set():
+                log.warning("no_control", path=str(path), why="another quizd listens")
+            tried.set()
+            await asyncio.sleep(_AGAIN_S)
+        server = await asyncio.start_unix_server(
+            partial(_answer, handle), sock=_listen(path)
+        )
     except OSError as error:
         log.warning("no_control", path=str(path), why=str(error))
-        yield
         return
-    server = await asyncio.start_unix_server(
-        lambda reader, writer: _answer(handle, reader, writer), sock=sock
-    )
+    finally:
+        tried.set()
     try:
-        yield
+        await asyncio.Event().wait()
     finally:
         server.close()
 
 
+def _is_taken(path: Path) -> bool:
+    """Tell whether a process listens on *path*, also one that hangs."""
+    if not path.is_socket():
+        return False
+    with socket.socket(socket.AF_UNIX) as sock, _short(path) as address:
+        sock.setblocking(False)  # a queue that is full is somebody's
+        with suppress(ConnectionRefusedError, FileNotFoundError, PermissionError):
+            with suppress(BlockingIOError):
+                sock.connect(address)
+            return True
+    return False
+
+
 def _listen(path: Path) -> socket.socket:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(FileNotFoundError):
-        path.unlink()
+    path.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX)
     with _short(path) as address:
         sock.bind(address)

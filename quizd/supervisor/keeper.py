@@ -47,6 +47,7 @@ class Pace:
     loop_deaths: int = 5
     leave_s: float = 15.0  # from SIGTERM to SIGKILL
     alive_s: float = 15.0  # between looks; signs of life come twice as often
+    all_ready_s: float = 30.0  # then systemd is told of those that are
     handshake_s: float = 0.2  # for handshakes under way, before a shard is sent away
 
     def pause_s(self, deaths: int, chance: float) -> float:

@@ -62,7 +62,7 @@ class Supervisor:
         ]
         self.failed = False  # by a fault of its own
         self._ready_ever = False
-        self._all_ready_ever = False
+        self._told_ready = self._waited = False
         self._over = asyncio.Event()
         self._roll_asked = asyncio.Event()
         self._moving = asyncio.Lock()  # one drain or restart at a time
@@ -80,6 +80,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop)
         loop.add_reader(self._notices.sock, self._hear)
+        loop.call_later(self._pace.all_ready_s, self._wait_no_longer)
         async with AsyncExitStack() as stack:
             stack.callback(self._notices.close)
             stack.callback(loop.remove_reader, self._notices.sock)
@@ -149,13 +150,19 @@ class Supervisor:
         ready = self._indices(State.READY)
         self._ready_ever = self._ready_ever or bool(ready)
         self._steer(ready)
-        if len(ready) == len(self._keepers) and not self._all_ready_ever:
-            self._all_ready_ever = True
+        settled = len(ready) == len(self._keepers) or self._waited
+        if ready and settled and not self._told_ready:
+            self._told_ready = True
             notify(READY)
         notify(f"STATUS={self.status()}")
         if not self._ready_ever and self._hopeless():
             log.error("no_shard_comes_up", shards=len(self._keepers))
             self._over.set()
+
+    def _wait_no_longer(self) -> None:
+        """From now on one shard that serves is enough for the machine to."""
+        self._waited = True
+        self._changed()
 
     def _indices(self, state: State) -> list[int]:
         return [each.index for each in self._keepers if each.state is state]

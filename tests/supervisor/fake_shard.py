@@ -60,6 +60,7 @@ async def main(folder: Path, index: str) -> int:
     living.cancel()
     notify(STOPPING)
     server.close()
+    await asyncio.sleep(0.01)  # who was accepted just now begins to talk
     if talks:
         await asyncio.wait(talks, timeout=DRAIN_S)
     return 0

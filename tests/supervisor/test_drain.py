@@ -6,14 +6,24 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from structlog.testing import capture_logs
 
 from quizd.supervisor.control import LEAVING, control_path, controlled, request
-from tests.supervisor.crew import Crew, drain, is_gone
+from tests.supervisor.crew import PATIENCE_S, Crew, drain, is_gone
+
+NOBODY = 65534
 
 
 class TestOneShard:
@@ -146,6 +156,55 @@ class TestControl:
             with pytest.raises(OSError, match="Not a directory"):
                 await asyncio.to_thread(request, folder, None, "drain")
 
+    async def test_is_the_firsts(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A second quizd on the same folder has it when the first has ended."""
+        monkeypatch.setattr("quizd.supervisor.control._AGAIN_S", 0.01)
+        path = control_path(tmp_path)
+
+        async def ask() -> str:
+            return await asyncio.to_thread(request, tmp_path, None, "drain")
+
+        async def handle(_: list[str]) -> str:
+            return "ok, second"
+
+        async with AsyncExitStack() as second:
+            async with controlled(path, _refuse):
+                with capture_logs() as logs:
+                    await second.enter_async_context(controlled(path, handle))
+                    await asyncio.sleep(0.05)
+                assert await ask() == await _refuse([])
+                assert [line["why"] for line in logs] == ["another quizd listens"]
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    with suppress(ConnectionError):
+                        assert await ask() == "ok, second"
+                        break
+                    await asyncio.sleep(0.01)
+
+    async def test_one_that_hangs_holds_up_nobody(self, tmp_path: Path) -> None:
+        """It has the socket though it takes nobody; the loop does not wait for it."""
+        path = control_path(tmp_path)
+        with socket.socket(socket.AF_UNIX) as hung, ExitStack() as queue:
+            hung.bind(str(path))
+            hung.listen(0)
+            for _ in range(3):
+                one = queue.enter_context(socket.socket(socket.AF_UNIX))
+                one.setblocking(False)
+                with suppress(BlockingIOError):
+                    one.connect(str(path))
+            async with asyncio.timeout(PATIENCE_S), controlled(path, _refuse):
+                assert path.is_socket()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave what is root's")
+    async def test_what_another_user_left(self) -> None:
+        """A socket that we may not even ask is made anew: the folder is ours."""
+        with as_nobody() as folder:
+            async with controlled(control_path(folder), _refuse):
+                answer = await asyncio.to_thread(request, folder, None, "drain")
+        assert answer == await _refuse([])
+
     async def test_death_is_no_answer(self, tmp_path: Path) -> None:
         """An end before the answer is not taken for success."""
         async with running(DIES, tmp_path) as process:
@@ -212,6 +271,21 @@ async def running(program: str, folder: Path) -> AsyncIterator[Process]:
         with suppress(ProcessLookupError):
             process.kill()
         await process.communicate()
+
+
+@contextmanager
+def as_nobody() -> Iterator[Path]:
+    """Be another user meanwhile, with a folder where root has left a socket."""
+    with TemporaryDirectory() as name, socket.socket(socket.AF_UNIX) as dead:
+        folder = Path(name)
+        dead.bind(str(control_path(folder)))
+        control_path(folder).chmod(0o600)
+        folder.chmod(0o777)  # as an own one; without the sticky bit
+        os.seteuid(NOBODY)
+        try:
+            yield folder
+        finally:
+            os.seteuid(0)
 
 
 async def _refuse(_: list[str]) -> str:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.supervisor.crew import PATIENCE_S, until
+from tests.support.ports import free_port
 from tests.support.quizzes import quick_quiz
 from tests.support.server import Server
 from tests.support.socket_player import Player
@@ -85,12 +86,6 @@ def on_ports(text: str, ports: dict[int, int]) -> str:
         text, count = re.subn(rf"127\.0\.0\.1:{shipped}\b", f"127.0.0.1:{port}", text)
         assert count == 1
     return text
-
-
-def free_port() -> int:
-    """Return a port that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 def connects(port: int) -> bool:

@@ -166,7 +166,8 @@ async def test_supervisor_fails(tmp_path: Path) -> None:
 
 async def test_rolling(tmp_path: Path) -> None:
     """While real shards are replaced, every request on the port is answered."""
-    async with Crew(tmp_path, 2, REAL, environ={**os.environ, **BRIEF}) as crew:
+    patient = {**os.environ, **BRIEF, "QUIZD_TIMEOUTS__DRAIN_S": "3"}
+    async with Crew(tmp_path, 2, REAL, environ=patient) as crew:
         await crew.all_ready()
         statuses: list[int] = []
 

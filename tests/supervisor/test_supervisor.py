@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 import socket
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -377,14 +378,9 @@ class TestNotices:
 
     async def test_ready_and_stopping(self, tmp_path: Path) -> None:
         """READY=1 comes when all shards are ready, once; STOPPING=1 at the end."""
-        address = tmp_path / "n"
         (tmp_path / "die-1").touch()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.bind(str(address))
-            sock.settimeout(PATIENCE_S)
-            async with Crew(
-                tmp_path, 2, environ={"NOTIFY_SOCKET": str(address)}
-            ) as crew:
+        with _systemd(tmp_path) as (sock, environ):
+            async with Crew(tmp_path, 2, environ=environ) as crew:
                 heard = [await _datagram(sock)]
                 while "1 of 2 shards ready, waiting: 1" not in heard[-1]:
                     heard.append(await _datagram(sock))
@@ -399,6 +395,32 @@ class TestNotices:
                     heard.append(await _datagram(sock))
                 assert heard.count("READY=1") == 1
                 assert await crew.exit_code() == 0
+
+    async def test_ready_without_all(self, tmp_path: Path) -> None:
+        """One that does not come up leaves the machine to those that serve."""
+        (tmp_path / "die-1").touch()
+        with _systemd(tmp_path) as (sock, environ):
+            async with Crew(
+                tmp_path,
+                2,
+                pace={"all_ready_s": 1.0},
+                environ=environ,
+            ) as crew:
+                await crew.event("shard_loops", shard=1)
+                heard = [await _datagram(sock)]
+                while "READY=1" not in heard:
+                    heard.append(await _datagram(sock))
+                assert not any("2 of 2 shards ready" in line for line in heard)
+
+
+@contextmanager
+def _systemd(folder: Path) -> Iterator[tuple[socket.socket, dict[str, str]]]:
+    """Listen as systemd does; give the socket, and what children are told of it."""
+    address = str(folder / "n")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(address)
+        sock.settimeout(PATIENCE_S)
+        yield sock, {"NOTIFY_SOCKET": address}
 
 
 async def _datagram(sock: socket.socket) -> str:
