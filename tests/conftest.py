@@ -3,7 +3,8 @@
 import gc
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
@@ -11,6 +12,9 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 # Two browsers are in each other's way, and one gives up all that it does where network
 # devices come and go.
 ONE_BY_ONE = ("tests/browser/", "tests/fault/test_hosts.py")
+
+MEASURED = "measured"
+"""The property under which reports carry it, also from other processes."""
 
 
 class LoopErrors(logging.Handler):
@@ -80,6 +84,22 @@ def pytest_runtest_teardown(
     reports, _LOOP_ERRORS.reports = _LOOP_ERRORS.reports, []
     if reports:
         pytest.fail("left in the event loop:\n" + "\n".join(reports), pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests have measured, whether they passed or not."""
+    outcomes = ("passed", "failed")
+    for report in (r for name in outcomes for r in terminalreporter.getreports(name)):
+        for name, value in report.user_properties:
+            if name == MEASURED:
+                terminalreporter.section(report.nodeid)
+                terminalreporter.line(str(value))
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """What takes a text to show at the end of the run."""
+    return partial(record_property, MEASURED)
 
 
 @pytest.fixture

@@ -1,6 +1,12 @@
-"""The tests' own rules: what is left in an event loop fails the test that left it."""
+"""The tests' own rules: what is left in an event loop fails the test that left it.
+
+A port is one process's.
+"""
 
 import re
+import subprocess
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -63,3 +69,28 @@ def test_leftovers(pytester: pytest.Pytester) -> None:
         "test_task_in_a_cycle",
         "test_task_nobody_awaits",
     }
+
+
+def test_ports_are_given_out_once() -> None:
+    """Also by processes that know nothing of each other, while they run."""
+    code = (
+        "from tests.support.ports import free_port\n"
+        "print(*(free_port() for _ in range(400)), flush=True)\ninput()"
+    )
+    ports: list[str] = []
+    with ExitStack() as stack:
+        for _ in range(3):
+            process = stack.enter_context(
+                subprocess.Popen(  # noqa: S603 - our own words
+                    [sys.executable, "-c", code],
+                    cwd=HERE.parent,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                )
+            )
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            ports += process.stdout.readline().split()
+    assert len(ports) == len(set(ports)) == 1200

@@ -33,11 +33,11 @@ def rounds(short: int, long: int) -> range:
 
 @asynccontextmanager
 async def playing(
-    shards: ShardServers, redis: RedisServer, plan: Plan, seed: int
+    shards: ShardServers, redis_url: str, plan: Plan, seed: int
 ) -> AsyncIterator[ClusterGame]:
     """Begin a game; print its seed, and in the end what has happened in it."""
     print(f"seed {seed}")
-    game = ClusterGame(shards, redis, plan, seed)
+    game = ClusterGame(shards, redis_url, plan, seed)
     try:
         await game.begin()
         yield game
@@ -47,17 +47,30 @@ async def playing(
 
 
 @asynccontextmanager
+async def shards_at(
+    redis_url: str,
+    data_dir: Path,
+    options: Mapping[str, object] | None = None,
+) -> AsyncIterator[ShardServers]:
+    """Start three shards; hold them to no error."""
+    every = {**AS_SHIPPED, **(options or {})}
+    async with ShardServers(data_dir, redis_url, 3, every) as shards:
+        try:
+            yield shards
+        finally:
+            print(shards.story())
+    assert not shards.errors(), shards.errors()
+
+
+@asynccontextmanager
 async def three_shards(
     data_dir: Path,
     options: Mapping[str, object] | None = None,
     redis_options: Mapping[str, object] | None = None,
 ) -> AsyncIterator[tuple[ShardServers, RedisServer]]:
-    """Start a Redis and three shards; hold them to no error of their own."""
-    async with RedisServer({**DURABLE, **(redis_options or {})}) as redis:
-        every = {**AS_SHIPPED, **(options or {})}
-        async with ShardServers(data_dir, redis.url, 3, every) as shards:
-            try:
-                yield shards, redis
-            finally:
-                print(shards.story())
-        assert not shards.errors()
+    """Start a Redis, and three shards on it."""
+    async with (
+        RedisServer({**DURABLE, **(redis_options or {})}) as redis,
+        shards_at(redis.url, data_dir, options) as shards,
+    ):
+        yield shards, redis

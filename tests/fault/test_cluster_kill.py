@@ -6,6 +6,7 @@ printed, and at the end of the run a table of how long a session was silent.
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Coroutine
 from pathlib import Path
@@ -14,11 +15,13 @@ import pytest
 
 from tests.fault.stage import KILLS, LONG, playing, three_shards
 from tests.support.cluster_game import ClusterGame, Plan
+from tests.support.measured import Tell
 from tests.support.redis_server import needs_redis
 from tests.support.survivor import Temper
 from tests.support.takeover import Takeovers
 
 KILLS_A_GAME = 8 if LONG else 3
+GAMES = math.ceil(KILLS / KILLS_A_GAME)
 SILENT_MOST_S = 3.0
 """A lease of 1.5 s, and as much again."""
 
@@ -87,7 +90,7 @@ def harms_of(rng: random.Random) -> list[str]:
     return rng.sample(others, k=KILLS_A_GAME)
 
 
-@pytest.mark.parametrize("seed", range(1, KILLS // KILLS_A_GAME + 1))
+@pytest.mark.parametrize("seed", range(1, GAMES + 1))
 async def test_no_acknowledged_answer_is_lost_with_its_shard(
     seed: int, tmp_path: Path
 ) -> None:
@@ -98,7 +101,7 @@ async def test_no_acknowledged_answer_is_lost_with_its_shard(
     plan = STRICT if seed % 4 == 1 else PLAN
     async with (
         three_shards(tmp_path) as (shards, redis),
-        playing(shards, redis, plan, seed) as game,
+        playing(shards, redis.url, plan, seed) as game,
     ):
         for harm in harms:
             await asyncio.sleep(rng.uniform(0.2, 1.2))
@@ -111,10 +114,9 @@ async def test_no_acknowledged_answer_is_lost_with_its_shard(
         assert all(player.anew == 0 for player in game.players)
 
 
-def test_a_takeover_takes_no_longer_than_it_may() -> None:
+def test_a_takeover_takes_no_longer_than_it_may(tell: Tell) -> None:
     """From the kill to the first broadcast, result or refusal by another shard."""
-    print(f"{len(HARMS_DONE)} times something was killed")
-    print(TAKEOVERS.table())
+    tell(f"{len(HARMS_DONE)} times something was killed\n{TAKEOVERS.table()}")
     assert TAKEOVERS.times
     most_s = TAKEOVERS.said_s(0.99 if LONG else 1)
     assert most_s <= SILENT_MOST_S

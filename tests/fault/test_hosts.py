@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -71,7 +70,7 @@ async def test_a_host_whose_cable_is_pulled_loses_its_sessions(
     """The other host plays on; nothing is lost, and the first one follows later."""
     async with (
         two_hosts(tmp_path) as (shards, redis, hosts),
-        playing(shards, cast("RedisServer", redis), PATIENT, seed) as game,
+        playing(shards, redis.url, PATIENT, seed) as game,
     ):
         await asyncio.sleep(game.rng.uniform(0.5, 2))
         owner, term = await game.owner(), await game.term()
@@ -103,8 +102,8 @@ async def test_a_region_that_is_lost_leaves_the_other_alone(tmp_path: Path) -> N
         ShardServers(
             tmp_path / "us", two.url, 1, {**AS_SHIPPED, "cluster.region": "us"}
         ) as us,
-        playing(us, two, PLAN, 1) as lasting,
-        playing(eu, one, PLAN, 2) as lost,
+        playing(us, two.url, PLAN, 1) as lasting,
+        playing(eu, one.url, PLAN, 2) as lost,
     ):
         await asyncio.sleep(1)
         await asyncio.gather(*(shard.kill() for shard in eu.servers))

@@ -5,6 +5,7 @@ resume by themselves, and at the end the journal is recounted. The seeds are pri
 """
 
 import asyncio
+import math
 import os
 import random
 from collections import Counter
@@ -87,7 +88,7 @@ class Survivor:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("seed", range(1, ROUNDS // KILLS_A_GAME + 1))
+@pytest.mark.parametrize("seed", range(1, math.ceil(ROUNDS / KILLS_A_GAME) + 1))
 async def test_no_acknowledged_answer_is_lost(seed: int, tmp_path: Path) -> None:
     """Every acknowledged answer counts exactly once; ranks equal the recount."""
     print(f"seed {seed}, {KILLS_A_GAME} kills")

@@ -18,6 +18,7 @@ import pytest
 from tests.fault.stage import KILLS, LONG
 from tests.support import postgres_harm as harm
 from tests.support.cluster_game import Plan
+from tests.support.measured import Tell
 from tests.support.postgres_proxy import (
     Line,
     PostgresProxy,
@@ -260,7 +261,7 @@ async def playing(scene: Scene, questions: int, seed: int) -> AsyncIterator[Stor
 
 
 async def test_play_does_not_notice_that_postgres_is_stopped(
-    database: str, tmp_path: Path
+    database: str, tmp_path: Path, tell: Tell
 ) -> None:
     """Answers are acknowledged as soon as before; nobody's connection breaks."""
     loop = asyncio.get_running_loop()
@@ -279,15 +280,15 @@ async def test_play_does_not_notice_that_postgres_is_stopped(
         scene.postgres.start()
     assert scene.failures
     assert not any(player.closes for player in game.players)
-    before = told("before", game.waits_s(began_s, stopped_s))
-    meanwhile = told("meanwhile", game.waits_s(stopped_s, last_s))
+    before = waited("before", game.waits_s(began_s, stopped_s), tell)
+    meanwhile = waited("meanwhile", game.waits_s(stopped_s, last_s), tell)
     assert meanwhile <= 3 * before + NOISE_S
 
 
-def told(name: str, waits_s: list[float]) -> float:
-    """Print how long answers had to wait; return the median in seconds."""
+def waited(name: str, waits_s: list[float], tell: Tell) -> float:
+    """Tell how long answers had to wait; return the median in seconds."""
     half, most = (percentile(waits_s, share) * 1000 for share in (0.5, 0.99))
-    print(f"{name}: {len(waits_s)} answers, p50 {half:.1f} ms, p99 {most:.1f} ms")
+    tell(f"{name}: {len(waits_s)} answers, p50 {half:.1f} ms, p99 {most:.1f} ms")
     return half / 1000
 
 
@@ -318,7 +319,7 @@ async def test_rounds(
     database: str,
     disk: harm.SmallDisk | None,
     tmp_path: Path,
-    table: list[str],
+    tell: Tell,
 ) -> None:
     """Two harms a game, each in its turn and another one; several games a server."""
     names = [name for name in HARMS if disk is not None or name != "disk full"]
@@ -329,8 +330,10 @@ async def test_rounds(
                 done = [await harmed(scene, name) for name in chosen]
             kept = "SELECT count(*) FROM answers WHERE session_id = $1"
             rows = await ask(scene.dsn, kept, game.opened["sessionId"])
-            told = f"{game.acknowledged} | {rows} |"
-            table.append(f"| {seed} | {', then '.join(done)} | {told}")
+            tell(
+                f"seed {seed}: {', then '.join(done)}: "
+                f"{game.acknowledged} acknowledged, {rows} stored"
+            )
 
 
 async def harmed(scene: Scene, name: str) -> str:
@@ -341,13 +344,3 @@ async def harmed(scene: Scene, name: str) -> str:
     except TooLate:
         return f"({name}: too late)"
     return name
-
-
-@pytest.fixture(scope="module")
-def table() -> Iterator[list[str]]:
-    """What was done in each round; printed in the end."""
-    rows: list[str] = []
-    yield rows
-    head = ("", "| seed | what was done | acknowledged | stored |", "| --- " * 4 + "|")
-    if rows:
-        print("\n".join((*head, *rows)))

@@ -84,7 +84,7 @@ async def test_play_goes_on_over_a_bad_line(
     """All lines are bad, some are cut, then one shard's is dead for a while."""
     async with (
         lines(tmp_path) as net,
-        playing(net.shards, net.redis, PLAN, seed) as game,
+        playing(net.shards, net.redis.url, PLAN, seed) as game,
     ):
         for proxy in net.proxies:
             proxy.faults = BAD[kind]
@@ -108,7 +108,7 @@ async def test_an_owner_that_is_cut_off_is_followed_by_another(
     """Its lease ends before anybody takes over; back again, it follows."""
     async with (
         lines(tmp_path) as net,
-        playing(net.shards, net.redis, PLAN, seed) as game,
+        playing(net.shards, net.redis.url, PLAN, seed) as game,
     ):
         await asyncio.sleep(game.rng.uniform(0.3, 1.5))
         owner, term = await game.owner(), await game.term()

@@ -24,7 +24,7 @@ from tests.fault.stage import (
     three_shards,
 )
 from tests.support.cluster import ShardServers
-from tests.support.cluster_game import ClusterGame, Plan, hold_without_gap, played
+from tests.support.cluster_game import Plan, hold_without_gap, played
 from tests.support.recount import Recount
 from tests.support.redis_server import RedisServer, needs_redis
 from tests.support.survivor import Survivor, Temper
@@ -38,44 +38,44 @@ LINES = ("pubsub", "normal")
 pytestmark = [needs_redis, pytest.mark.timeout(180)]
 
 
-async def kill_and_start(game: ClusterGame) -> None:
+async def kill_and_start(redis: RedisServer, rng: random.Random) -> None:
     """Kill Redis; it comes back with what its file has."""
-    await game.redis.kill()
-    await asyncio.sleep(game.rng.uniform(0, 1.0))
-    await game.redis.start()
+    await redis.kill()
+    await asyncio.sleep(rng.uniform(0, 1.0))
+    await redis.start()
 
 
-async def kill_and_wipe(game: ClusterGame) -> None:
+async def kill_and_wipe(redis: RedisServer, rng: random.Random) -> None:
     """Kill Redis; it comes back without anything."""
-    await game.redis.kill()
-    game.redis.wipe()
-    await asyncio.sleep(game.rng.uniform(0, 0.5))
-    await game.redis.start()
+    await redis.kill()
+    redis.wipe()
+    await asyncio.sleep(rng.uniform(0, 0.5))
+    await redis.start()
 
 
-async def pause(game: ClusterGame) -> None:
+async def pause(redis: RedisServer, _rng: random.Random) -> None:
     """Let Redis stand still for much longer than a lease."""
-    game.redis.pause()
+    redis.pause()
     await asyncio.sleep(LONG_PAUSE_S)
-    game.redis.resume()
+    redis.resume()
 
 
-async def overrun(game: ClusterGame) -> None:
+async def overrun(redis: RedisServer, _rng: random.Random) -> None:
     """Let Redis throw out every listener that is behind by a little."""
     name = "client-output-buffer-limit"
-    await game.redis.command("CONFIG", "SET", name, "pubsub 1kb 1kb 0")
+    await redis.command("CONFIG", "SET", name, "pubsub 1kb 1kb 0")
     await asyncio.sleep(2)
-    await game.redis.command("CONFIG", "SET", name, "pubsub 32mb 8mb 60")
+    await redis.command("CONFIG", "SET", name, "pubsub 32mb 8mb 60")
 
 
-async def cut_lines(game: ClusterGame) -> None:
+async def cut_lines(redis: RedisServer, rng: random.Random) -> None:
     """Let Redis drop all listening or all other connections, again and again."""
     for _ in range(8 if LONG else 4):
-        await game.redis.command("CLIENT", "KILL", "TYPE", game.rng.choice(LINES))
-        await asyncio.sleep(game.rng.uniform(0.05, 0.6))
+        await redis.command("CLIENT", "KILL", "TYPE", rng.choice(LINES))
+        await asyncio.sleep(rng.uniform(0.05, 0.6))
 
 
-HARM: dict[str, Callable[[ClusterGame], Awaitable[None]]] = {
+HARM: dict[str, Callable[[RedisServer, random.Random], Awaitable[None]]] = {
     "kill": kill_and_start,
     "wipe": kill_and_wipe,
     "pause": pause,
@@ -95,13 +95,13 @@ async def test_nothing_is_lost_while_the_owner_lives(
     """Acknowledged answers count once, and no player sees a gap or the past again."""
     async with (
         three_shards(tmp_path) as (shards, redis),
-        playing(shards, redis, PLAN, seed) as game,
+        playing(shards, redis.url, PLAN, seed) as game,
     ):
         for harm in course:
             await asyncio.sleep(game.rng.uniform(0.3, 1.0))
             if game.over:
                 break
-            await HARM[harm](game)
+            await HARM[harm](redis, game.rng)
         await game.end()
         await game.hold()
         assert all(player.anew == 0 for player in game.players)
@@ -116,14 +116,14 @@ async def test_a_new_owner_gives_back_what_others_wrote(
     """It has followed the session, and had read none of it when it took over."""
     async with (
         three_shards(tmp_path) as (shards, redis),
-        playing(shards, redis, SHORT, seed) as game,
+        playing(shards, redis.url, SHORT, seed) as game,
     ):
         await asyncio.sleep(game.rng.uniform(0.5, 2.0))
         owner, term = await game.owner(), await game.term()
         await (owner.kill() if way == "dies" else owner.stop())
         await game.later_term(term)
         await game.something_said(asyncio.get_running_loop().time())
-        await kill_and_wipe(game)
+        await kill_and_wipe(redis, game.rng)
         await game.end()
         await game.hold()
         assert await game.owner() is not owner
@@ -171,7 +171,7 @@ async def test_what_is_lost_with_owner_and_redis_is_lost_for_all(
     elder = tmp_path / "elder"
     async with (
         losing_shards(tmp_path / "data") as (shards, redis),
-        playing(shards, redis, SLOW, seed) as game,
+        playing(shards, redis.url, SLOW, seed) as game,
     ):
         rng = random.Random(seed)
         for player in game.players:

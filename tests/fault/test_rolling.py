@@ -7,6 +7,7 @@ import pytest
 
 from tests.fault.stage import LONG, playing, rounds, three_shards
 from tests.support.cluster_game import LOOK_S, ClusterGame, Plan
+from tests.support.measured import Tell
 from tests.support.redis_server import needs_redis
 from tests.support.survivor import Temper
 from tests.support.takeover import percentile
@@ -39,14 +40,16 @@ async def all_have_answered(game: ClusterGame, questions: int) -> None:
 
 
 @pytest.mark.parametrize("seed", rounds(1, 4))
-async def test_a_rolling_restart_loses_no_answer(seed: int, tmp_path: Path) -> None:
+async def test_a_rolling_restart_loses_no_answer(
+    seed: int, tmp_path: Path, tell: Tell
+) -> None:
     """Every answer given counts, and every player is back within five seconds.
 
     A shard is replaced in each question, while it is answered.
     """
     async with (
         three_shards(tmp_path, {"timeouts.drain_s": 1}) as (shards, redis),
-        playing(shards, redis, ROLLING, seed) as game,
+        playing(shards, redis.url, ROLLING, seed) as game,
     ):
         for done, shard in enumerate(shards.servers, 1):
             await asyncio.sleep(game.rng.uniform(0, 1))
@@ -65,7 +68,7 @@ async def test_a_rolling_restart_loses_no_answer(seed: int, tmp_path: Path) -> N
             assert len(counted) == SHARDS + 1
             assert player.anew == 0
         breaks_s = [each for player in game.players for each in player.breaks_s]
-        print(f"{len(breaks_s)} breaks, p99 {percentile(breaks_s, 0.99):.2f} s")
+        tell(f"{len(breaks_s)} breaks, p99 {percentile(breaks_s, 0.99):.2f} s")
         assert len(breaks_s) >= len(game.players)
         assert max(breaks_s) <= BACK_MOST_S
 
@@ -75,7 +78,7 @@ async def test_all_connections_drop_at_once(seed: int, tmp_path: Path) -> None:
     """All are back through the shards that are left, and numbers go on."""
     async with (
         three_shards(tmp_path) as (shards, redis),
-        playing(shards, redis, STORM, seed) as game,
+        playing(shards, redis.url, STORM, seed) as game,
     ):
         for _ in range(3):
             await asyncio.sleep(game.rng.uniform(0.5, 1.5))

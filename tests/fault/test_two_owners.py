@@ -23,7 +23,7 @@ async def test_an_owner_that_wakes_up_late_follows(seed: int, tmp_path: Path) ->
     """Its terms end where the new owner's begin; its players miss nothing."""
     async with (
         three_shards(tmp_path) as (shards, redis),
-        playing(shards, redis, PLAN, seed) as game,
+        playing(shards, redis.url, PLAN, seed) as game,
     ):
         await asyncio.sleep(game.rng.uniform(0.5, 2))
         owner, term = await game.owner(), await game.term()

@@ -51,7 +51,7 @@ class ShardServers:
             (line["time"], s.command[-1], line)
             for s in self.servers
             for line in s.log
-            if line.get("logger", "").startswith("quizd.")
+            if line.get("logger", "").startswith("quizd.") or _is_error(line)
         ]
         ordered = sorted(lines, key=lambda each: each[:2])
         return "\n".join(

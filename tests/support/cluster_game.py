@@ -10,17 +10,16 @@ from typing import Any
 
 import httpx
 import orjson
-from redis.asyncio import Redis
 
 from quizd.clock import iso
 from quizd.journal.redis import RedisJournal
 from quizd.journal.redis_keys import Keys
+from quizd.redis_client import RedisOptions, connect
 from quizd.session import records as rec
 from tests.support.cluster import ShardServers
 from tests.support.journals import all_records
 from tests.support.quizzes import quick_quiz
 from tests.support.recount import Recount
-from tests.support.redis_server import RedisServer
 from tests.support.server import Server
 from tests.support.survivor import RETRY_S, Payload, Survivor, Temper
 
@@ -52,13 +51,16 @@ class Plan:
 
 
 class ClusterGame:
-    """One session on *shards* and its players; *seed* decides all that is random."""
+    """One session on *shards* and its players; *seed* decides all that is random.
+
+    *redis_url* is where the proof is read from, in any form that shards take.
+    """
 
     def __init__(
-        self, shards: ShardServers, redis: RedisServer, plan: Plan, seed: int
+        self, shards: ShardServers, redis_url: str, plan: Plan, seed: int
     ) -> None:
         self.shards = shards
-        self.redis = redis
+        self.redis = RedisOptions(redis_url)
         self.plan = plan
         self.rng = random.Random(seed)
         self.opened: Payload = {}
@@ -77,6 +79,11 @@ class ClusterGame:
     def session_id(self) -> str:
         """The session."""
         return str(self.opened["sessionId"])
+
+    @property
+    def log_key(self) -> str:
+        """The key in Redis of its log."""
+        return Keys("quizd").log(self.session_id)
 
     # -- play ----------------------------------------------------------------------
 
@@ -151,9 +158,8 @@ class ClusterGame:
         }
 
     async def _ask(self, *words: str) -> Any:  # noqa: ANN401 - as Redis replies
-        client: Redis = Redis.from_url(self.redis.url)
-        async with client:
-            return await client.execute_command(*words)  # type: ignore[no-untyped-call]
+        async with connect(self.redis, "test") as client:
+            return await client.execute_command(*words)
 
     async def owner(self) -> Server:
         """Return the shard that owns the session."""
@@ -214,9 +220,8 @@ class ClusterGame:
 
     async def log(self) -> list[tuple[int, int, bytes]]:
         """Return what Redis has of the log: term, index and batch of every entry."""
-        key = Keys("quizd").log(self.session_id)
         log = []
-        for name, fields in await self._ask("XRANGE", key, "-", "+"):
+        for name, fields in await self._ask("XRANGE", self.log_key, "-", "+"):
             term, index = name.split(b"-")
             log.append((int(term), int(index), fields[b"b"]))
         return log
@@ -228,9 +233,11 @@ class ClusterGame:
 
     async def records(self) -> list[rec.Record]:
         """Return all records, by the journal's own reading, and the store's before."""
-        client: Redis = Redis.from_url(self.redis.url)
         data_dir = self.shards[0].data_dir
-        async with client, RedisJournal(client, owner="test") as journal:
+        async with (
+            connect(self.redis, "test") as client,
+            RedisJournal(client, owner="test") as journal,
+        ):
             return await all_records(journal, data_dir, self.session_id)
 
     async def hold(self) -> Recount:

@@ -15,7 +15,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -28,6 +27,7 @@ import pytest
 
 from quizd.store.engine import postgres_engine
 from quizd.store.migrations import upgrade
+from tests.support.ports import free_port
 
 START_S = 30.0
 STOP_S = 20.0
@@ -72,13 +72,6 @@ def _unprivileged() -> pwd.struct_passwd | None:
     raise RuntimeError("there is no unprivileged user to run PostgreSQL as")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _children(pid: int) -> list[int]:
     """Return the processes whose parent is *pid*."""
     try:
@@ -113,7 +106,7 @@ class PostgresServer:
         self._programs = programs
         self._user = _unprivileged()
         self.directory = Path(tempfile.mkdtemp(prefix="quizd-postgres-"))
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._paused: list[int] = []
         self._numbers = itertools.count(1)

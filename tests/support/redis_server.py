@@ -1,15 +1,12 @@
 """A real Redis in a process of its own, that a test may kill, pause and start again.
 
-Ports are chosen below the range from which the system takes those of outgoing
-connections: a server that is down for a while gets the same one again.
+A server that is down for a while gets the same port again.
 """
 
 import asyncio
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -19,14 +16,17 @@ from typing import Self
 
 import pytest
 
-PROGRAM = shutil.which("redis-server")
+from tests.support.ports import free_port
+
+PROGRAM = shutil.which(os.environ.get("QUIZD_TEST_REDIS", "redis-server"))
+"""What tests start; another version, or Valkey, where the environment names one."""
+
 needs_redis = pytest.mark.skipif(PROGRAM is None, reason="redis-server is missing")
 
 START_S = 20.0
 STOP_S = 10.0
 SLOTS = 16384
 _LOOK_S = 0.005
-_PORTS = (20_000, 30_000)
 _TRIES = 5
 
 
@@ -95,7 +95,7 @@ class RedisServer:
         """Start the process and wait until it serves what its files hold."""
         assert not self.running
         for _ in range(_TRIES):
-            port = self.port or _free_port()
+            port = self.port or free_port()
             self._process = self._launch(port)
             if await self._serves(port):
                 self.port = port
@@ -181,7 +181,7 @@ class RedisServer:
         return False
 
     async def _take_all_slots(self) -> None:
-        await self.command("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
+        await self.command("CLUSTER", "ADDSLOTS", *range(SLOTS))
         async with asyncio.timeout(START_S):
             # ASYNC110: another process tells nobody, it has to be looked at.
             while await self.command("GET", "none") != b"$-1":  # noqa: ASYNC110
@@ -210,18 +210,16 @@ async def _command(port: int, *words: str | bytes | int) -> bytes:
     return line.rstrip()
 
 
-def _free_port() -> int:
-    """Return a port that nobody has; a Cluster talks on the one 10 000 above."""
-    rng = random.SystemRandom()
-    while True:
-        port = rng.randrange(*_PORTS)
-        try:
-            for number in (port, port + 10_000):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", number))
-        except OSError:
-            continue
-        return port
+def speaks_tls() -> bool:
+    """Tell whether the program is linked with TLS: an option of building it."""
+    return PROGRAM is not None and b"SSL_CTX_new" in Path(PROGRAM).read_bytes()
+
+
+def has_sharded_pubsub() -> bool:
+    """Tell whether the program is of version 7 at least."""
+    words = [PROGRAM or "redis-server", "--version"]
+    said = subprocess.run(words, capture_output=True, check=False)  # noqa: S603 - ours
+    return b"v=6." not in said.stdout
 
 
 async def _redis() -> AsyncIterator[RedisServer]:

@@ -5,8 +5,10 @@ loop, so that many tests may share one.
 """
 
 import asyncio
+import os
+import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,13 +17,15 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
+import pytest
 import redis
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.support.redis_server import PROGRAM, RedisServer, _free_port
+from tests.support.ports import free_port
+from tests.support.redis_server import PROGRAM, RedisServer, speaks_tls
 
 SLOTS = 16_384
 SERVICE = "quizd-test"
@@ -100,6 +104,16 @@ class Cluster:
                 return int(primary[1])
         raise LookupError(slot)
 
+    def primary_of(self, key: str) -> RedisServer:
+        """Return the server that has *key*."""
+        port = self.owner(ask(self.ports[0], "CLUSTER", "KEYSLOT", key))
+        return next(server for server in self.servers if server.port == port)
+
+    def settle(self) -> None:
+        """Return when all nodes that run agree that all slots are served."""
+        running = [server.port for server in self.servers if server.running]
+        until(lambda: all(map(_is_served, running)), "all slots are served")
+
     def move(self, slot: int) -> None:
         """Give an empty slot to another primary, as resharding does at its end."""
         old = self.owner(slot)
@@ -117,34 +131,66 @@ class Cluster:
 
 
 @contextmanager
-def a_cluster(nodes: int = 3) -> Iterator[Cluster]:
-    """Run a Redis Cluster of primaries without replicas."""
-    options = {"cluster-enabled": "yes", "cluster-config-file": "nodes.conf"}
-    options |= {"cluster-node-timeout": "2000", "repl-diskless-sync-delay": "0"}
+def a_cluster(
+    nodes: int = 3,
+    options: Mapping[str, object] | None = None,
+    *,
+    replicas: bool = False,
+) -> Iterator[Cluster]:
+    """Run a Redis Cluster of primaries; *replicas*: each has one, listed behind them.
+
+    *options* are directives beside those of a Cluster.
+    """
+    every = {
+        "cluster-enabled": "yes",
+        "cluster-config-file": "nodes.conf",
+        "cluster-node-timeout": "2000",
+        "repl-diskless-sync-delay": "0",
+        **(options or {}),
+    }
+    count = 2 * nodes if replicas else nodes
     with ExitStack() as stack:
         servers = [
-            stack.enter_context(running(RedisServer(options))) for _ in range(nodes)
+            stack.enter_context(running(RedisServer(every))) for _ in range(count)
         ]
-        _introduce([server.port for server in servers])
+        ports = [server.port for server in servers]
+        _introduce(ports, nodes)
+        for primary, replica in zip(ports[:nodes], ports[nodes:], strict=False):
+            ask(replica, "CLUSTER", "REPLICATE", ask(primary, "CLUSTER", "MYID"))
+        until(lambda: all(map(_is_linked, ports[nodes:])), "replicas are in step")
         yield Cluster(servers)
 
 
-def _introduce(ports: list[int]) -> None:
-    """Share out the slots and let the nodes meet."""
-    share = -(-SLOTS // len(ports))
-    for number, port in enumerate(ports):
+def _introduce(ports: list[int], primaries: int) -> None:
+    """Share out the slots to the first ones and let all meet."""
+    share = -(-SLOTS // primaries)
+    for number, port in enumerate(ports[:primaries]):
         last = min((number + 1) * share, SLOTS) - 1
         ask(port, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-        ask(port, "CLUSTER", "ADDSLOTSRANGE", number * share, last)
+        ask(port, "CLUSTER", "ADDSLOTS", *range(number * share, last + 1))
     for port in ports:
         ask(ports[0], "CLUSTER", "MEET", "127.0.0.1", port)
-    until(lambda: all(_is_whole(port, len(ports)) for port in ports), "cluster is ok")
+    counts = (primaries, len(ports))
+    until(lambda: all(_is_whole(port, *counts) for port in ports), "cluster is ok")
 
 
-def _is_whole(port: int, nodes: int) -> bool:
+def _is_whole(port: int, primaries: int, nodes: int) -> bool:
     info = ask(port, "CLUSTER", "INFO").splitlines()
     slots = ask(port, "CLUSTER", "SLOTS")
-    return "cluster_state:ok" in info and len(slots) == nodes
+    return (
+        "cluster_state:ok" in info
+        and f"cluster_known_nodes:{nodes}" in info
+        and len(slots) == primaries
+    )
+
+
+def _is_served(port: int) -> bool:
+    info = ask(port, "CLUSTER", "INFO").splitlines()
+    return "cluster_state:ok" in info and f"cluster_slots_ok:{SLOTS}" in info
+
+
+def _is_linked(replica: int) -> bool:
+    return "master_link_status:up" in ask(replica, "INFO", "replication")
 
 
 # -- Sentinel --------------------------------------------------------------------------
@@ -169,6 +215,13 @@ class SentinelSet:
         words = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         return int(ask(self.ports[0], *words)[1])
 
+    def lose_master(self) -> None:
+        """Kill the master; returns when the first Sentinel names another one."""
+        before = self.master_port
+        master = next(one for one in self.servers if one.port == before)
+        os.kill(master.pid, signal.SIGKILL)
+        until(lambda: self.master_port != before, "failed over")
+
     def failover(self) -> None:
         """Have the replica promoted; returns when the first Sentinel says it is."""
         before = self.master_port
@@ -187,33 +240,44 @@ class SentinelSet:
 
 
 @contextmanager
-def a_sentinel_set(sentinels: int = 1) -> Iterator[SentinelSet]:
-    """Run a master, a replica and *sentinels* that agree on being a majority."""
-    options = {"repl-diskless-sync-delay": "0"}
+def a_sentinel_set(
+    sentinels: int = 1,
+    options: Mapping[str, object] | None = None,
+    *,
+    replicas: int = 1,
+) -> Iterator[SentinelSet]:
+    """Run a master, *replicas* and *sentinels* that agree on being a majority.
+
+    *options* are directives of master and replicas.
+    """
+    every = {"repl-diskless-sync-delay": "0", **(options or {})}
     with ExitStack() as stack:
-        master = stack.enter_context(running(RedisServer(options)))
-        replica = stack.enter_context(running(RedisServer(options)))
-        ask(replica.port, "REPLICAOF", "127.0.0.1", master.port)
+        master = stack.enter_context(running(RedisServer(every)))
+        others = [
+            stack.enter_context(running(RedisServer(every))) for _ in range(replicas)
+        ]
+        for replica in others:
+            ask(replica.port, "REPLICAOF", "127.0.0.1", master.port)
         ports = [
             stack.enter_context(_sentinel(master, sentinels // 2 + 1, number))
             for number in range(sentinels)
         ]
-        until(lambda: all(map(_knows_replica, ports)), "replica is known")
-        until(lambda: _is_in_step(master.port), "replica is in step")
-        yield SentinelSet(ports, [master, replica])
+        counts = (replicas, sentinels - 1)
+        until(lambda: all(_knows_all(port, *counts) for port in ports), "all are known")
+        until(lambda: all(_is_linked(one.port) for one in others), "all are in step")
+        yield SentinelSet(ports, [master, *others])
 
 
-def _is_in_step(port: int) -> bool:
-    return "state=online" in ask(port, "INFO", "replication")
-
-
-def _knows_replica(port: int) -> bool:
-    return bool(ask(port, "SENTINEL", "REPLICAS", SERVICE))
+def _knows_all(port: int, replicas: int, sentinels: int) -> bool:
+    return (
+        len(ask(port, "SENTINEL", "REPLICAS", SERVICE)) == replicas
+        and len(ask(port, "SENTINEL", "SENTINELS", SERVICE)) == sentinels
+    )
 
 
 @contextmanager
 def _sentinel(master: RedisServer, quorum: int, number: int) -> Iterator[int]:
-    port = _free_port()
+    port = free_port()
     file = master.dir / f"sentinel{number}.conf"
     file.write_text(
         f"port {port}\nbind 127.0.0.1\ndir {master.dir}\n"
@@ -326,11 +390,15 @@ class GuardedServer:
 
 
 @contextmanager
-def a_guarded_server(acl: str = LINK_ACL) -> Iterator[GuardedServer]:
+def a_guarded_server(
+    acl: str = LINK_ACL, options: Mapping[str, object] | None = None
+) -> Iterator[GuardedServer]:
     """Run a server with TLS and the user `USER`, who may do what *acl* allows."""
-    server = RedisServer()
+    if not speaks_tls():
+        pytest.skip("this redis-server is built without TLS")
+    server = RedisServer(options)
     files = certificates(server.dir)
-    tls_port = _free_port()
+    tls_port = free_port()
     users = server.dir / "users.acl"
     users.write_text(
         "user default on nopass ~* &* +@all\n"

@@ -14,6 +14,8 @@ from typing import Any, Self
 import httpx
 import orjson
 
+from tests.support.ports import free_port
+
 START_S = 30.0
 STOP_S = 20.0
 
@@ -74,6 +76,7 @@ class Server:
 
     async def start(self) -> None:
         """Start the process and wait until it listens."""
+        self.port = self.port or free_port()
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

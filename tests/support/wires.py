@@ -14,6 +14,7 @@ from quizd._fast.wire import Policy, Wire
 from quizd.clock import ManualClock
 from quizd.edge.connection import Connection, Desk, Visit
 from quizd.edge.listener import QUIET
+from quizd.owner.handle import Place
 from quizd.protocol.catalogue import Role
 from quizd.session import records as rec
 from quizd.session.live import RULES_VERSION, LiveSession
@@ -157,6 +158,11 @@ class StageRunner:
     def look(self, look: Callable[[State], None]) -> None:
         """Call *look* now."""
         look(self.state)
+
+    def look_from(self, place: Place, look: Callable[[State], None]) -> None:
+        """Call *look* now, wherever *place* is."""
+        del place
+        self.look(look)
 
     def now_ms(self) -> int:
         """Return the instant of every test."""
