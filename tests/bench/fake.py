@@ -28,7 +28,7 @@ KEY: list[tuple[bytes | None, list[bytes]]] = [
 POINTS = [[900, 700], [800, 800], [100, 50]]
 """What each player gets for each question; two of them tie in the end."""
 
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 OPEN_MS = 5000
 
 

@@ -26,7 +26,7 @@ SEED = 7
 BEHAVIOUR = Behaviour(
     silent=0.1, late=0.1, doubled=0.2, malformed=0.2, low_ms=0, high_ms=300
 )
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from queue import SimpleQueue
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -176,10 +177,10 @@ def test_a_greeting_is_said_and_signs_of_life_are_answered() -> None:
 
 def test_broadcasts_spread_over_processes() -> None:
     """Two processes' receipts make one spread, from a reference or the first one."""
-    lines_open: list[ServerConnection] = []
+    joined: SimpleQueue[ServerConnection] = SimpleQueue()
 
     def joining(connection: ServerConnection) -> None:
-        lines_open.append(connection)
+        joined.put(connection)
         connection.recv()
 
     with serving(joining) as address:
@@ -187,8 +188,10 @@ def test_broadcasts_spread_over_processes() -> None:
         with listen(lines) as listeners:
             assert listeners.connects.latency.count == COUNT
             listeners.expect(1)
+            # A line is open for its client before its server's thread has begun.
+            connections = [joined.get(timeout=20) for _ in range(COUNT)]
             sent_ns = time.monotonic_ns()
-            for connection in lines_open:
+            for connection in connections:
                 connection.send("news")
             listeners.wait()
             spread = listeners.spread(0, sent_ns)

@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 from bench.load.tickets import Dialect
 
 Message = dict[str, Any]
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 class Player:

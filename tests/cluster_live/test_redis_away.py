@@ -14,7 +14,7 @@ from tests.support.redis_server import RedisServer, needs_redis
 from tests.support.socket_player import Player
 
 LEAVE_MOST_S = 15.0
-MENDED_S = 10.0
+MENDED_S = 30.0
 BETWEEN_S = 0.2
 
 pytestmark = [needs_redis, pytest.mark.timeout(120)]

@@ -12,7 +12,7 @@ from quizd.session.live import LiveSession
 from quizd.settings import Settings
 from tests.support.wires import StageRunner, session
 
-SETTLED_S = 10.0
+SETTLED_S = 30.0
 
 
 @dataclass

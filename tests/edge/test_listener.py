@@ -25,7 +25,7 @@ from tests.support.frames import TEXT, Frame, close, split, text
 
 HANDSHAKE_S = 5.0
 REQUEST_S = 10.0
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 
 UPGRADE = (
     b"GET /ws?token=t HTTP/1.1\r\n"

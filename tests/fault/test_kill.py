@@ -28,7 +28,9 @@ ROUNDS = int(os.environ.get("QUIZD_TEST_KILLS", "5"))
 KILLS_A_GAME = 5
 PLAYERS = 12
 QUESTIONS = 10
-PATIENCE = Backoff(tries=60, base_s=0.05, cap_s=0.25)
+PATIENCE = Backoff(tries=10_000, base_s=0.05, cap_s=0.25)
+"""Players leave it to the test's own limit how long a start may take."""
+
 SETTINGS = {
     "min_participants": PLAYERS,
     "countdown_s": 0.3,

@@ -46,7 +46,7 @@ PLAYERS = 16
 A_SERVER = 5
 """Rounds that share a server."""
 
-REACHED_S = 10.0
+REACHED_S = 30.0
 NO_DISK = "a tmpfs can't be mounted here: the full disk is not tried"
 OPTIONS = {
     "play.lead_min_ms": 50,

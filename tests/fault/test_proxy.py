@@ -21,7 +21,7 @@ from tests.support.survivor import Temper
 
 PLAN = Plan(18, 5 if LONG else 3, 2.0, temper=Temper(think_s=(0.0, 1.4)))
 SHARDS = 3
-ANOTHER_S = 10.0
+ANOTHER_S = 20.0
 
 BAD = {
     "slow": Faults(latency_s=0.04, jitter_s=0.1),

@@ -9,9 +9,8 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import DEVNULL
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -145,6 +144,7 @@ class HostedServer(Server):
     ) -> None:
         super().__init__(data_dir, {**options, "server.host": host.address}, command)
         self.host = host
+        self.entry = (*DIE_WITH_US, *host.enter)
 
     @property
     def url(self) -> str:
@@ -155,24 +155,6 @@ class HostedServer(Server):
     def ws_url(self) -> str:
         """Where the socket is, without a query."""
         return f"ws://{self.host.address}:{self.port}/ws"
-
-    async def start(self) -> None:
-        """Start the process there and wait until it listens."""
-        self._process = await asyncio.create_subprocess_exec(
-            *DIE_WITH_US,
-            *self.host.enter,
-            sys.executable,
-            "-m",
-            "quizd",
-            *self.command,
-            env=self._environment(),
-            stdout=DEVNULL,
-            stderr=PIPE,
-        )
-        listening = asyncio.get_running_loop().create_future()
-        self._reader = asyncio.create_task(self._read(listening))
-        address = await asyncio.wait_for(listening, START_S)
-        self.port = int(address.rpartition(":")[2])
 
 
 class HostedRedis:

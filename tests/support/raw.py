@@ -193,9 +193,15 @@ class Raw:
                     return message
 
     async def close_frame(self) -> Frame:
-        """Return the close frame; messages before it are passed over."""
+        """Return the close frame; messages before it are checked when all is read.
+
+        The server does not wait long for who reads slowly.
+        """
+        before = []
         while (frame := await self.frame()).opcode != CLOSE:
-            assert frame.opcode != TEXT or check_server_message(frame.payload)
+            before.append(frame)
+        for earlier in before:
+            assert earlier.opcode != TEXT or check_server_message(earlier.payload)
         return frame
 
     async def ended(self) -> None:
