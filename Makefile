@@ -103,13 +103,14 @@ $(VENV)/.built: $(CORE) | $(VENV)/.installed
 	@touch $@
 
 # Built against the libraries of this environment (no build isolation): the compiled core
-# includes picows, and the one it is built with must be the one it runs with.
+# includes picows, and the one it is built with must be the one it runs with. Python code
+# is compiled when it is first used, as much of it never is.
 $(VENV)/.installed: pyproject.toml setup.py
 	@$(MAKE) --no-print-directory preflight
 	@echo "setting up $(VENV): download and build, a minute or two"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c '$(print_build_requires)' | $(BIN)/pip install -q -r /dev/stdin
-	@$(BIN)/pip install -q --no-build-isolation -e '.[dev]'
+	@$(BIN)/pip install -q --no-build-isolation --no-compile -e '.[dev]'
 	@touch $@ $(VENV)/.built
 
 print_build_requires = import tomllib; \
