@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from quizd._fast.inbox import Inbox
 from quizd.clock import Clock
@@ -27,6 +28,7 @@ from quizd.journal.base import (
     chain,
 )
 from quizd.log import get_logger
+from quizd.owner.addresses import Addresses
 from quizd.owner.handle import Handle
 from quizd.owner.lease import Forever, Lease
 from quizd.owner.logbook import read_session
@@ -47,7 +49,6 @@ FAILURES_MS = 60_000
 RELOAD_RETRY_S = 0.5
 PATIENCE_S = 2.0
 FIRST_EPOCH = 1
-PIN_DIGITS = 6
 
 log = get_logger(__name__)
 
@@ -65,11 +66,6 @@ class OwnerSettings:
 def new_session_id() -> str:
     """Return an id that nobody can guess, and that is nobody else's."""
     return secrets.token_hex(8)
-
-
-def new_pin() -> str:
-    """Return six digits, the first not 0."""
-    return str(secrets.randbelow(9 * 10 ** (PIN_DIGITS - 1)) + 10 ** (PIN_DIGITS - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +121,9 @@ class Owner:
         self._settings = settings
         self._subscribe = subscribe
         self._slots: dict[str, Slot] = {}
-        self._open_quizzes: dict[str, str] = {}
-        self._last_of_quiz: dict[str, str] = {}
-        self._pins: dict[str, str] = {}
+        self._addresses = Addresses()
         self._ended: deque[tuple[int, str]] = deque()
-        self._opening: dict[str, asyncio.Lock] = {}
+        self._opening = WeakValueDictionary[str, asyncio.Lock]()  # of who opens now
         self._keeper: asyncio.Task[None] | None = None
         self._finishing: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -183,7 +177,7 @@ class Owner:
             await asyncio.sleep(self._settings.renew_ms / 1000)
             now_ms = self._clock.now_ms()
             try:
-                if self._open_quizzes:
+                if self._addresses:
                     await self._journal.renew(now_ms)
             except JournalUnavailable as error:
                 log.warning("journal_unavailable", error=str(error))
@@ -193,7 +187,7 @@ class Owner:
     # -- finding ---------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self._open_quizzes)
+        return len(self._addresses)
 
     def runners(self) -> list[Runner]:
         """Return the runners of all sessions, ended ones that are kept included."""
@@ -231,15 +225,13 @@ class Owner:
 
     def find_open_here(self, address: str) -> Runner | None:
         """Return the open session of a quiz's id or of a pin, if there is one."""
-        session_id = self._open_quizzes.get(address) or self._pins.get(address)
+        session_id = self._addresses.find_open(address)
         return self._slots[session_id].runner if session_id else None
 
     def find_here(self, address: str) -> Runner | None:
         """Return the open session of a quiz's id or a pin, else the quiz's last."""
-        runner = self.find_open_here(address)
-        if runner is None and address in self._last_of_quiz:
-            return self._slots[self._last_of_quiz[address]].runner
-        return runner
+        session_id = self._addresses.find(address)
+        return self._slots[session_id].runner if session_id else None
 
     async def find_open(self, address: str) -> Runner | None:
         """Return the open session of a quiz's id or of a pin, if there is one."""
@@ -269,7 +261,7 @@ class Owner:
 
     async def _open(self, quiz_id: str, quiz: Quiz, quiz_version: int) -> Runner:
         opening = Opening(
-            new_session_id(), self._free_pin(), quiz_id, quiz, quiz_version
+            new_session_id(), self._addresses.free_pin(), quiz_id, quiz, quiz_version
         )
         return await self.create(opening)
 
@@ -299,12 +291,6 @@ class Owner:
         log.info("session_opened", session_id=opened.session_id, quiz_id=quiz_id)
         claim = Claim(term, 1, opened.at_ms, chain(NO_HASH, batch))
         return self._run(LiveSession(State(opened)), claim)
-
-    def _free_pin(self) -> str:
-        while True:
-            pin = new_pin()
-            if pin not in self._pins:
-                return pin
 
     async def _take_over(self, entry: SessionEntry) -> Runner:
         """Replay a session and give it back the time in which nobody ran it."""
@@ -347,8 +333,7 @@ class Owner:
         self._slots.pop(runner.state.session_id, None)
         for hear in self.on_released:
             hear(runner.state.session_id)
-        self._close_address(runner.state)
-        self._forget_last(runner.state)
+        self._addresses.forget(runner.state)
         runner.abandon()
         if slot.task is not None:
             slot.task.cancel()
@@ -369,9 +354,7 @@ class Owner:
             hear(runner)
         slot = self._slots.setdefault(state.session_id, Slot(runner))
         slot.runner = runner
-        self._open_quizzes[state.quiz_id] = state.session_id
-        self._last_of_quiz[state.quiz_id] = state.session_id
-        self._pins[state.pin] = state.session_id
+        self._addresses.enter(state)
         runner.ended.add_done_callback(lambda _: self._on_ended(slot))
         slot.task = asyncio.create_task(self._supervise(slot))
         return runner
@@ -444,7 +427,7 @@ class Owner:
 
     def _on_ended(self, slot: Slot) -> None:
         state = slot.runner.state
-        self._close_address(state)
+        self._addresses.close(state)
         self._ended.append((self._clock.now_ms(), state.session_id))
         log.info("session_ended", session_id=state.session_id, quiz_id=state.quiz_id)
         finishing = asyncio.create_task(self._finish(slot.runner))
@@ -469,26 +452,11 @@ class Owner:
                     return None
             await asyncio.sleep(RELOAD_RETRY_S)
 
-    def _close_address(self, state: State) -> None:
-        """Let quiz and pin be another session's, unless they are already."""
-        for addresses, address in (
-            (self._open_quizzes, state.quiz_id),
-            (self._pins, state.pin),
-        ):
-            if addresses.get(address) == state.session_id:
-                del addresses[address]
-
-    def _forget_last(self, state: State) -> None:
-        if self._last_of_quiz.get(state.quiz_id) == state.session_id:
-            del self._last_of_quiz[state.quiz_id]
-
     def _forget(self, session_id: str) -> None:
         slot = self._slots.pop(session_id, None)
         if slot is None:  # it had ended, failed, and was found ended again
             return
-        state = slot.runner.state
-        self._close_address(state)
-        self._forget_last(state)
+        self._addresses.forget(slot.runner.state)
         slot.runner.subscriber.close_all(Close.NORMAL)
         self.on_forgotten(session_id)
         if slot.task is not None:

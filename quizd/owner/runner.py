@@ -14,22 +14,22 @@ subscriber's.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from quizd._fast.inbox import Inbox
-from quizd._fast.scoring import Verdicts
 from quizd.clock import Clock
 from quizd.codes import Reason, Refused
 from quizd.journal.base import Claim, Fenced, Journal, JournalUnavailable, chain
 from quizd.log import get_logger
+from quizd.owner.deadlines import Deadlines
 from quizd.owner.handle import Place, answering
 from quizd.owner.lease import Forever, Lease
 from quizd.owner.logbook import save_snapshot
 from quizd.owner.outage import Outage
 from quizd.owner.presence import HERE, Presence
 from quizd.owner.subscriber import Subscriber
-from quizd.session import effects as fx
+from quizd.owner.tick import Tick, Waiting
 from quizd.session import events as ev
 from quizd.session import records as rec
 from quizd.session.live import LiveSession
@@ -39,8 +39,6 @@ from quizd.session.state import State
 T = TypeVar("T")
 
 LEAD_FACTOR = 1.5
-LATE_ANSWERS_MS = 250
-"""How long other shards may take to hand over what came in before the end."""
 RETRY_FIRST_S = 0.05
 RETRY_MAX_S = 2.0
 
@@ -65,14 +63,6 @@ class Means:
     lease: Lease = field(default_factory=Forever)
 
 
-@dataclass(slots=True)
-class Waiting:
-    """An event in the queue and who waits for what it comes to."""
-
-    event: ev.Event
-    reply: asyncio.Future[Any] | None
-
-
 class Runner:
     """One session, its queue and its way into the journal."""
 
@@ -90,7 +80,7 @@ class Runner:
         self.inbox.wake = self.wake
         self.subscriber: Subscriber
         self.on_commit: list[Callable[[int, bytes], None]] = []
-        self.complete_ms: Callable[[], int | None] = _always_complete
+        self.deadlines = Deadlines(session.state, self.presence, self.lead_ms)
         self._term = claim.term
         self._index = claim.last_index
         self.last = claim.last_hash
@@ -266,11 +256,6 @@ class Runner:
         """Return when an answer counts as received: outages are nobody's time."""
         return self._outage.counted_ms(received_ms)
 
-    def outage_ended(self, outage: Outage) -> None:
-        """Let what came in until now count by the clock that goes on."""
-        self._outage = outage
-        outage.move_on(self.inbox)
-
     def came(
         self, participant: int, place: str = HERE, since_ms: int | None = None
     ) -> None:
@@ -320,9 +305,10 @@ class Runner:
         self._busy = True
         self._idle.clear()
         await self._speak_for_it()
-        tick = Tick(self, self._clock.now_ms())
+        tick = Tick(self.session, self._outage, self._clock.now_ms())
         settled, self._settled = self._settled, []
-        tick.decide_all(self.inbox, self._waiting)
+        tick.decide_all(self.inbox, self._waiting, self.deadlines.due)
+        self._outage = tick.outage
         if tick.records:
             try:
                 await self._commit(rec.pack(tick.records))
@@ -330,7 +316,7 @@ class Runner:
                 tick.give_up(self.subscriber)
                 raise
             await self._speak_for_it()
-        tick.release(self.subscriber)
+        tick.release(self.subscriber, self.presence)
         for call in settled:
             call()
         while self._looks:
@@ -391,213 +377,16 @@ class Runner:
         measured_ms = LEAD_FACTOR * self.subscriber.fan_out_ms()
         return max(self._limits.lead_min_ms, round(measured_ms))
 
-    def due(self, now_ms: int) -> ev.Event | None:
-        """Return the event that time itself brings now, if one is due."""
-        state = self.state
-        if state.phase in (Phase.PAUSED, Phase.ENDED):
-            return None
-        if self._passed(now_ms):
-            return ev.DeadlinePassed(self.lead_ms())
-        if state.phase is Phase.QUESTION and self._everybody_answered(now_ms):
-            return ev.EverybodyAnswered(state.current, self.lead_ms())
-        return None
-
-    def _passed(self, now_ms: int) -> bool:
-        """Tell whether the deadline has passed, for answers on their way as well."""
-        deadline_ms = self.state.deadline_ms
-        if deadline_ms is None or now_ms < deadline_ms:
-            return False
-        if self.state.phase is not Phase.QUESTION:
-            return True
-        return self._is_complete(deadline_ms) or (
-            now_ms >= deadline_ms + LATE_ANSWERS_MS
-        )
-
-    def _is_complete(self, at_ms: int) -> bool:
-        """Tell whether all shards have handed over what came in before *at_ms*."""
-        complete_ms = self.complete_ms()
-        return complete_ms is None or complete_ms >= at_ms
-
-    def _everybody_answered(self, now_ms: int) -> bool:
-        self.presence.expire(now_ms)
-        sheet = self.state.sheet
-        if sheet is None or sheet.answered < max(len(self.presence.connected), 1):
-            return False
-        expected = self.presence.expected()
-        return bool(expected) and all(participant in sheet for participant in expected)
-
     # -- time --------------------------------------------------------------------
 
     def _set_timer(self) -> None:
         self._cancel_timer()
-        at_ms = self._next_ms()
+        now_ms = self._clock.now_ms()
+        at_ms = self.deadlines.next_ms(now_ms)
         if at_ms is not None:
-            delay_ms = max(at_ms - self._clock.now_ms(), 0)
-            self._timer = self.loop.call_later(delay_ms / 1000, self.wake)
-
-    def _next_ms(self) -> int | None:
-        state = self.state
-        if state.phase is Phase.PAUSED:
-            return None
-        if state.phase is not Phase.QUESTION or state.deadline_ms is None:
-            return state.deadline_ms
-        deadline_ms = state.deadline_ms
-        if self._clock.now_ms() >= deadline_ms:
-            return deadline_ms + LATE_ANSWERS_MS
-        expiry_ms = self.presence.next_expiry_ms()
-        return deadline_ms if expiry_ms is None else min(expiry_ms, deadline_ms)
+            self._timer = self.loop.call_later(max(at_ms - now_ms, 0) / 1000, self.wake)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _always_complete() -> int | None:
-    """Say that no other shard has answers on their way."""
-    return None
-
-
-class Tick:
-    """What one tick has decided, until it is let out."""
-
-    def __init__(self, runner: Runner, now_ms: int) -> None:
-        self.records: list[rec.Record] = []
-        self._runner = runner
-        self._session = runner.session
-        self._now_ms = now_ms
-        self._effects: list[fx.Effect] = []
-        self._after: list[Callable[[Subscriber], None]] = []
-
-    def decide_all(self, inbox: Inbox, waiting: deque[Waiting]) -> None:
-        """Decide the end of an outage, then answers, the queue, what time brings."""
-        while waiting and isinstance(waiting[0].event, ev.OutageNoticed):
-            self._decide_outage(waiting.popleft().event)
-        if inbox.size:
-            self._decide_inbox(inbox)
-        for _ in range(len(waiting)):
-            self._decide_waiting(waiting.popleft())
-        event = self._runner.due(self._now_ms)
-        if event is not None:
-            self._enter(self._session.decide(event, self._now_ms))
-
-    @property
-    def reveals(self) -> bool:
-        """Whether a question was closed."""
-        return any(isinstance(effect, fx.RevealQuestion) for effect in self._effects)
-
-    def release(self, subscriber: Subscriber) -> None:
-        """Let out what is now durable."""
-        for effect in self._effects:
-            if isinstance(effect, fx.RemoveParticipant):
-                self._runner.presence.forget(effect.participant)
-        subscriber.release(self._effects)
-        for say in self._after:
-            say(subscriber)
-
-    def give_up(self, subscriber: Subscriber) -> None:
-        """Have those whose answers another owner never got send them again."""
-        for effect in self._effects:
-            if isinstance(effect, fx.SendResults):
-                question = self._session.state.quiz.question(effect.index)
-                for participant in effect.participants:
-                    again = Refused(Reason.SHARD_UNAVAILABLE, questionId=question.id)
-                    subscriber.refuse(participant, again)
-
-    def _enter(self, records: list[rec.Record]) -> None:
-        for record in records:
-            self._effects.extend(self._session.apply(record))
-        self.records += records
-
-    def _decide_outage(self, event: ev.Event) -> None:
-        try:
-            records = self._session.decide(event, self._now_ms)
-        except Refused:
-            return  # it has ended
-        self._enter(records)
-        for record in records:
-            if isinstance(record, rec.OutageEnded):
-                self._runner.outage_ended(Outage(self._now_ms, record.outage_ms))
-
-    # -- answers -------------------------------------------------------------------
-
-    def _decide_inbox(self, inbox: Inbox) -> None:
-        verdicts = self._session.judge(inbox)
-        inbox.clear()
-        if verdicts.record is not None:
-            self._enter([rec.AnswersAccepted(self._now_ms, verdicts.record)])
-        self._answer_rest(verdicts)
-
-    def _answer_rest(self, verdicts: Verdicts) -> None:
-        index = self._session.state.current
-        for participant in verdicts.repeated:
-            self._repeat(participant, index)
-        question = self._session.state.question
-        for participant, reason in verdicts.refused:
-            details = {} if question is None else {"questionId": question.id}
-            self._refuse(participant, Refused(Reason(reason), **details))
-        for participant, received_ms, *texts in verdicts.general:
-            names = ("questionId", "selectedOption", "answeredAt")
-            payload = dict(zip(names, (text.decode() for text in texts), strict=True))
-            self._decide_waiting(
-                Waiting(ev.AnswerSubmitted(participant, received_ms, payload), None)
-            )
-
-    def _repeat(self, participant: int, index: int) -> None:
-        self._after.append(lambda to: to.repeat(participant, index))
-
-    def _refuse(self, participant: int, refused: Refused) -> None:
-        self._after.append(lambda to: to.refuse(participant, refused))
-
-    # -- the queue -----------------------------------------------------------------
-
-    def _decide_waiting(self, waiting: Waiting) -> None:
-        event, reply = waiting.event, waiting.reply
-        try:
-            result = self._decide_event(event)
-        except Refused as refused:
-            if reply is not None:
-                self._after.append(_failing(reply, refused))
-            elif isinstance(event, ev.AnswerSubmitted):
-                self._refuse(event.participant, refused)
-        else:
-            if reply is not None:
-                self._after.append(_resolving(reply, result))
-
-    def _decide_event(self, event: ev.Event) -> int | None:
-        if isinstance(event, ev.AnswerSubmitted):
-            return self._decide_answer(event)
-        self._enter(self._session.decide(event, self._now_ms))
-        if isinstance(event, ev.ParticipantJoined):
-            return self._session.joined_before(event)
-        return None
-
-    def _decide_answer(self, event: ev.AnswerSubmitted) -> int | None:
-        counted_ms = self._runner.counted_ms(event.received_ms)
-        event = replace(event, received_ms=counted_ms)
-        index = self._session.repeated(event)
-        if index is not None:
-            self._repeat(event.participant, index)
-            return index
-        self._enter(self._session.decide(event, self._now_ms))
-        return self._session.state.current
-
-
-def _failing(
-    reply: asyncio.Future[Any], error: Refused
-) -> Callable[[Subscriber], None]:
-    def fail(_: Subscriber) -> None:
-        if not reply.done():
-            reply.set_exception(error)
-
-    return fail
-
-
-def _resolving(
-    reply: asyncio.Future[Any], result: int | None
-) -> Callable[[Subscriber], None]:
-    def resolve(_: Subscriber) -> None:
-        if not reply.done():
-            reply.set_result(result)
-
-    return resolve

@@ -75,7 +75,7 @@ class Relay:
         self._exchange = exchange
         self._seen = Seen()
         runner.on_commit.append(self._committed)
-        runner.complete_ms = self._complete_ms
+        runner.deadlines.complete_ms = self._complete_ms
 
     # -- what the runner says --------------------------------------------------------
 
