@@ -92,7 +92,7 @@ class ClusterGame:
         door = self.rng.choice(self.shards.servers)
         self.opened = await door.open_quiz(self.plan.quiz())
         await self.admit(self.players)
-        await self.command("start")
+        await self.command("start", expect={"phase": "lobby"})
 
     async def admit(self, players: Sequence[Survivor]) -> None:
         """Let *players* join and connect; returns when all are welcome."""
