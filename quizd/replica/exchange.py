@@ -6,9 +6,9 @@ sent again here; whoever needs it repairs by its own means, told by *on_gap*.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from quizd.cluster.base import ClusterUnavailable
+from quizd.cluster.base import ClusterUnavailable, Member
 from quizd.cluster.link.base import Link, Subscription
 from quizd.log import get_logger
 from quizd.replica.messages import BadMessage, Item, Kind, head, unpack
@@ -132,3 +132,12 @@ class Exchange:
         self.gaps += 1
         for tell in self.on_gap:
             tell(peer)
+
+
+def tell_shard(
+    exchange: Exchange, live: Iterable[Member], shard: str, item: Item
+) -> None:
+    """Send *item* to whoever of those who *live* has the place of *shard*."""
+    for member in live:
+        if member.shard == shard:
+            exchange.send(member.owner, item)

@@ -29,6 +29,7 @@ from quizd.replica.followers import Followers
 from quizd.replica.lines import LineKeeper
 from quizd.replica.relays import Relays
 from quizd.replica.sessions import ClusterSessions
+from quizd.replica.takeovers import Takeovers
 from quizd.session import events as ev
 
 LOOK_AROUND_S = 10.0
@@ -106,19 +107,25 @@ class Node:
         self.sessions = ClusterSessions(
             owner=self.owner,
             followers=self.followers,
+            exchange=self.exchange,
+            directory=wiring.directory,
+            members=self.members,
+        )
+        self.takeovers = Takeovers(
+            owner=self.owner,
+            followers=self.followers,
             relays=self.relays,
             exchange=self.exchange,
             journal=journal,
-            directory=wiring.directory,
             members=self.members,
             clock=clock,
             keeper=keeper,
         )
-        self.sessions.on_unfinished = self._look_soon
+        self.takeovers.on_unfinished = self._look_soon
         self.exchange.on_gap.append(self._on_gap)
 
     def _subscribe(self, runner: Runner) -> Subscriber:
-        return self.sessions.subscribe(runner)
+        return self.takeovers.subscribe(runner)
 
     # -- life ----------------------------------------------------------------------
 
@@ -138,7 +145,7 @@ class Node:
         entries = await self._wiring.journal.sessions()
         await self._wiring.directory.rebuild(entries)
         self.owner.start()
-        taken = await self.sessions.take_orphans()
+        taken = await self.takeovers.take_orphans()
         self._tasks = [
             asyncio.create_task(self._pulse()),
             asyncio.create_task(self._look_around()),
@@ -216,7 +223,7 @@ class Node:
         """Give all sessions to others; they are followed here from then on."""
         if self._joined:
             with suppress(ClusterUnavailable):
-                await self.sessions.hand_over()
+                await self.takeovers.hand_over()
 
     async def stop(self) -> None:
         """Leave the cluster."""
@@ -227,6 +234,7 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.sessions.stop()
+        await self.takeovers.stop()
         self.followers.stop()
         await self.owner.stop()
         await self.exchange.stop()
@@ -252,7 +260,7 @@ class Node:
                     await self._changed.wait()
             self._changed.clear()
             try:
-                await self.sessions.take_orphans()
+                await self.takeovers.take_orphans()
                 self.warnings = await self._wiring.journal.warnings()
                 wait_s = LOOK_AROUND_S
             except (JournalUnavailable, ClusterUnavailable) as error:

@@ -10,6 +10,7 @@ import orjson
 from quizd.owner.owner import Owner
 from quizd.owner.sessions import OpenNow
 from quizd.replica.exchange import Exchange
+from quizd.replica.jobs import Jobs
 from quizd.replica.messages import Item, Kind
 from quizd.session.picture import Joinable
 
@@ -47,7 +48,7 @@ class Surveys:
         self._owner = owner
         self._exchange = exchange
         self._open: dict[str, Survey] = {}
-        self._answering: set[asyncio.Task[None]] = set()
+        self._jobs = Jobs()
         exchange.handle(Kind.OPEN_NOW, self._on_question)
         exchange.handle(Kind.OPEN_NOW_REPLY, self._on_reply)
 
@@ -67,9 +68,7 @@ class Surveys:
         return own + survey.found
 
     def _on_question(self, sender: str, item: Item) -> None:
-        task = asyncio.create_task(self._answer(sender, item.session_id))
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
+        self._jobs.start(self._answer(sender, item.session_id))
 
     async def _answer(self, sender: str, number: str) -> None:
         body = orjson.dumps(await self._owner.open_now())
@@ -79,3 +78,7 @@ class Surveys:
         survey = self._open.get(item.session_id)
         if survey is not None:
             survey.take(sender, orjson.loads(item.body))
+
+    async def stop(self) -> None:
+        """Answer nobody any more."""
+        await self._jobs.stop()

@@ -147,7 +147,7 @@ async def test_what_waits_at_a_fenced_owner_is_done_by_the_next() -> None:
         await pass_ms(400)
         question = runner.state.question
         assert question is not None
-        assert await other.sessions.take_over(session_id)
+        assert await other.takeovers.take_over(session_id)
         await settle()
         seen: list[str] = []
         lines, now_ms = old.all_lines[session_id], runner.now_ms()
@@ -171,7 +171,7 @@ async def test_a_takeover_that_fails_halfway_is_tried_again() -> None:
         other = cluster.others(session_id)[0]
         await other.follower(session_id)
         soon_again = asyncio.Event()
-        other.sessions.on_unfinished = soon_again.set
+        other.takeovers.on_unfinished = soon_again.set
         read, failing = cluster.journal.read, True
 
         def read_or_fail(*args: int) -> object:
@@ -184,7 +184,7 @@ async def test_a_takeover_that_fails_halfway_is_tried_again() -> None:
         assert soon_again.is_set()
         assert other.owner.known(session_id) is None
         failing = False
-        assert await other.sessions.take_orphans() == 1
+        assert await other.takeovers.take_orphans() == 1
         assert cluster.owner_of(session_id) is other
 
 

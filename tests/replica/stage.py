@@ -10,7 +10,6 @@ from quizd._fast.inbox import Inbox
 from quizd.cluster.base import Member
 from quizd.cluster.directory import LocalDirectory
 from quizd.cluster.link.memory import MemoryHub, MemoryLink
-from quizd.cluster.members import Members
 from quizd.cluster.members_placement import orphans
 from quizd.cluster.members_view import staying
 from quizd.cluster.ring import Ring
@@ -26,6 +25,7 @@ from quizd.replica.follower import Follower
 from quizd.replica.followers import Followers
 from quizd.replica.relays import Relays
 from quizd.replica.sessions import ClusterSessions
+from quizd.replica.takeovers import Takeovers
 from quizd.session import effects as fx
 from tests.owner.stage import LoopClock
 from tests.session.play import quiz
@@ -201,20 +201,26 @@ class StageShard:
         self.sessions = ClusterSessions(
             owner=self.owner,
             followers=self.followers,
+            exchange=self.exchange,
+            directory=cluster.directory,
+            members=self.members,
+        )
+        self.takeovers = Takeovers(
+            owner=self.owner,
+            followers=self.followers,
             relays=self.relays,
             exchange=self.exchange,
             journal=journal,
-            directory=cluster.directory,
-            members=cast("Members", self.members),
+            members=self.members,
             clock=cluster.clock,
             keeper=self,
         )
-        self.sessions.on_unfinished = self._look_soon
+        self.takeovers.on_unfinished = self._look_soon
         self._pulse = asyncio.create_task(self._pulsing())
         self._looking: asyncio.Task[None] | None = None
 
     def _subscribe(self, runner: Runner) -> Subscriber:
-        return self.sessions.subscribe(runner)
+        return self.takeovers.subscribe(runner)
 
     def lines(self, session_id: str, handle: Handle) -> StageLines:
         """Make a session's connections; there is one place for all who come."""
@@ -239,7 +245,7 @@ class StageShard:
 
     async def _look(self) -> None:
         await asyncio.sleep(RETRY_S)
-        await self.sessions.take_orphans()
+        await self.takeovers.take_orphans()
 
     async def _pulsing(self) -> None:
         while True:
@@ -330,4 +336,4 @@ class Cluster:
         for other in self.shards:
             other.relays.drop(shard.name)
             other.followers.suspect(shard.name)
-            await other.sessions.take_orphans()
+            await other.takeovers.take_orphans()

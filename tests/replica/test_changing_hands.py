@@ -112,7 +112,7 @@ async def test_an_owner_that_leaves_hands_over_and_follows() -> None:
         runner = leaving.runner(session_id)
         assert await soon(runner.submit(join("Here"))) == 3
         runner.came(3)
-        await leaving.sessions.hand_over()
+        await leaving.takeovers.hand_over()
         await pass_ms(100)
         assert cluster.owner_of(session_id) is other
         new = other.runner(session_id)
@@ -140,7 +140,7 @@ async def test_a_fenced_owner_follows_the_new_one() -> None:
         lines = old.all_lines[session_id]
         assert await soon(runner.submit(join("Here"))) == 3
         runner.came(3)
-        assert await other.sessions.take_over(session_id)
+        assert await other.takeovers.take_over(session_id)
         await settle()
         lost = runner.submit(ev.HostEnded())
         await pass_ms(1500)

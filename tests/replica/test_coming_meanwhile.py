@@ -13,7 +13,7 @@ from quizd.owner.handle import Handle
 from quizd.owner.presence import HERE
 from quizd.replica.followers import Followed
 from quizd.replica.messages import Item, Kind
-from quizd.replica.sessions import ClusterSessions
+from quizd.replica.takeovers import Takeovers
 from quizd.session import events as ev
 from quizd.session.state import State
 from quizd.settings import Settings
@@ -127,7 +127,7 @@ def test_who_is_not_known_yet_is_not_waited_for_longer_than_a_takeover(
     async def play() -> None:
         async with Cluster() as cluster:
             session_id, other = await asking(cluster)
-            taking = asyncio.create_task(other.sessions.take_over(session_id))
+            taking = asyncio.create_task(other.takeovers.take_over(session_id))
             await asyncio.sleep(CLAIM_S / 2)
             runner = cluster.owner_of(session_id).runner(session_id)
             who = await soon(runner.submit(join("Ann")))
@@ -217,10 +217,10 @@ def test_no_answer_under_way_is_lost_at_a_takeover(
     *, moves: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where something is to be told to the owner in the very last moment."""
-    caught_up = ClusterSessions._caught_up
+    caught_up = Takeovers._caught_up
 
     async def caught_up_meanwhile(
-        self: ClusterSessions, session_id: str, followed: Followed, claim: Claim
+        self: Takeovers, session_id: str, followed: Followed, claim: Claim
     ) -> object:
         found = await caught_up(self, session_id, followed, claim)
         if moves:
@@ -237,7 +237,7 @@ def test_no_answer_under_way_is_lost_at_a_takeover(
             for who in range(PLAYERS - 1):
                 answer(follower, who)
             await pass_ms(300)
-            monkeypatch.setattr(ClusterSessions, "_caught_up", caught_up_meanwhile)
+            monkeypatch.setattr(Takeovers, "_caught_up", caught_up_meanwhile)
             await cluster.bury(dead)
             cluster.hub.mend()
             await pass_ms(2000)

@@ -102,7 +102,7 @@ async def test_an_owner_that_has_never_followed_is_believed() -> None:
         again = StageShard(cluster, "abc"[ord(dead.members.me.shard) - ord("a")])
         cluster.shards.append(again)
         await again.start()
-        assert await again.sessions.take_over(session_id)
+        assert await again.takeovers.take_over(session_id)
         await pass_ms(400)
         runner = again.runner(session_id)
         assert runner.state.epoch == 2

@@ -163,7 +163,7 @@ async def test_an_owner_that_lives_and_has_the_session_no_more() -> None:
         assert follower.owner == owner.name
         owner.relays.remove(session_id)
         deaf_to(heir, Kind.PULSE)
-        assert await heir.sessions.take_over(session_id)
+        assert await heir.takeovers.take_over(session_id)
         await pass_ms(UNTOLD_MS - 2 * PULSE_MS)
         assert follower.owner == owner.name
         await pass_ms(4 * PULSE_MS)
@@ -193,14 +193,14 @@ async def test_whoever_attaches_too_early_is_asked_again() -> None:
             await other.follower(session_id)
         others = cluster.others(session_id)
         for other in others:
-            give = other.sessions._journal.claim
+            give = other.takeovers._journal.claim
 
             async def slowly(*words: Any, give: Any = give) -> object:  # noqa: ANN401
                 claim = await give(*words)
                 await asyncio.sleep(0.3)
                 return claim
 
-            other.sessions._journal.claim = slowly  # type: ignore[assignment,method-assign]
+            other.takeovers._journal.claim = slowly  # type: ignore[assignment,method-assign]
         burying = asyncio.create_task(cluster.bury(owner))
         await pass_ms(100)
         for other in others:
