@@ -1,7 +1,8 @@
 """What time itself brings to a session: the end of a phase, or of the wait for answers.
 
-A question ends at its deadline, but not before all shards have handed over what came in
-until then, and early where everybody who is expected has answered.
+A question ends at its deadline, or up to :data:`LATE_ANSWERS_MS` later where other
+shards still have to hand over what came in before it, and early where everybody who is
+expected has answered.
 """
 
 from collections.abc import Callable

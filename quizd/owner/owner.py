@@ -123,7 +123,7 @@ class Owner:
         self._slots: dict[str, Slot] = {}
         self._addresses = Addresses()
         self._ended: deque[tuple[int, str]] = deque()
-        self._opening = WeakValueDictionary[str, asyncio.Lock]()  # of who opens now
+        self._locks = WeakValueDictionary[str, asyncio.Lock]()  # of who opens now
         self._keeper: asyncio.Task[None] | None = None
         self._finishing: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -177,7 +177,7 @@ class Owner:
             await asyncio.sleep(self._settings.renew_ms / 1000)
             now_ms = self._clock.now_ms()
             try:
-                if self._addresses:
+                if len(self):  # some session is open
                     await self._journal.renew(now_ms)
             except JournalUnavailable as error:
                 log.warning("journal_unavailable", error=str(error))
@@ -201,10 +201,12 @@ class Owner:
         """Return the open sessions; one that is too busy to answer is left out."""
         running = [runner for runner in self.runners() if not runner.ended.done()]
         asked = [runner.read(_open_now) for runner in running]
-        if asked:
-            await asyncio.wait(asked, timeout=PATIENCE_S)
-        for answer in asked:
-            answer.cancel()
+        try:
+            if asked:
+                await asyncio.wait(asked, timeout=PATIENCE_S)
+        finally:
+            for answer in asked:
+                answer.cancel()
         return [
             answer.result()
             for answer in asked
@@ -255,7 +257,7 @@ class Owner:
         Raises ``Refused: session_full`` at the ceiling of sessions and
         ``shard_unavailable`` where the journal takes nothing.
         """
-        async with self._opening.setdefault(quiz_id, asyncio.Lock()):
+        async with self._locks.setdefault(quiz_id, asyncio.Lock()):
             runner = self.find_open_here(quiz_id)
             return runner or await self._open(quiz_id, quiz, quiz_version)
 

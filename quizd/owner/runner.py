@@ -7,7 +7,8 @@ one in groups that grow with the load. The state is never more than the batch un
 way ahead of the journal, and nobody sees it in between: reading goes through the same
 queue (:meth:`Runner.read`).
 
-Nothing here is decided: that is the session's. Nothing here is sent: that is the
+Nothing here is decided: :mod:`quizd.owner.tick` has the session do that, and
+:mod:`quizd.owner.deadlines` says what time brings. Nothing here is sent: that is the
 subscriber's.
 """
 

@@ -52,7 +52,7 @@ class Tick:
     ) -> None:
         """Decide the end of an outage, then answers, the queue, what time brings.
 
-        All is taken out of *inbox* and *waiting*; *due* is asked for the last.
+        All is taken out of *inbox* and *waiting*; *due* is asked last.
         """
         while waiting and isinstance(waiting[0].event, ev.OutageNoticed):
             self._decide_outage(waiting.popleft().event, inbox)

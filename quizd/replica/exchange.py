@@ -137,7 +137,7 @@ class Exchange:
 def tell_shard(
     exchange: Exchange, live: Iterable[Member], shard: str, item: Item
 ) -> None:
-    """Send *item* to whoever of those who *live* has the place of *shard*."""
+    """Send *item* to the one of the members *live* that has the place of *shard*."""
     for member in live:
         if member.shard == shard:
             exchange.send(member.owner, item)

@@ -5,8 +5,8 @@ u64, counted by the sender for this receiver from 1, then items. An item: kind u
 session's id (u8 size, ASCII), size of the body u32, body. A receiver takes this version
 only; shards of another version are restarted one by one and repair by the journal.
 
-Bodies are JSON but for those that carry much, records and answers, and a beat, which
-is of no session and a time of 8 bytes.
+Bodies are empty or JSON, but for those that carry much, records and answers, and a
+beat, which is of no session and a time of 8 bytes.
 """
 
 import struct

@@ -233,8 +233,7 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.sessions.stop()
-        await self.takeovers.stop()
+        await asyncio.gather(self.sessions.stop(), self.takeovers.stop())
         self.followers.stop()
         await self.owner.stop()
         await self.exchange.stop()

@@ -6,7 +6,6 @@ open a quiz at once one does, and the others get its session.
 
 import asyncio
 from contextlib import suppress
-from typing import Protocol
 from weakref import WeakValueDictionary
 
 import orjson
@@ -19,6 +18,7 @@ from quizd.owner.addresses import new_pin
 from quizd.owner.handle import Handle
 from quizd.owner.owner import Opening, Owner, new_session_id
 from quizd.owner.runner import Runner
+from quizd.owner.sessions import Sessions
 from quizd.replica.exchange import Exchange, tell_shard
 from quizd.replica.followers import Followers
 from quizd.replica.jobs import Jobs
@@ -31,24 +31,12 @@ CREATED_S = 3.0
 CREATED_RETRY_S = 0.1
 
 
-class Finder(Protocol):
-    """Finds sessions, wherever they are; see `quizd.owner.sessions.Sessions`."""
-
-    async def session(self, session_id: str) -> Handle:
-        """Return a session; raise ``Refused: session_not_found``."""
-        ...
-
-    async def find_open(self, address: str) -> Handle | None:
-        """Return the open session of a quiz's id or of a pin, if there is one."""
-        ...
-
-
-class Openings:
+class Opener:
     """Opens sessions, here and for other shards."""
 
     def __init__(
         self,
-        finder: Finder,
+        sessions: Sessions,
         *,
         owner: Owner,
         followers: Followers,
@@ -56,13 +44,13 @@ class Openings:
         directory: AddressBook,
         members: Membership,
     ) -> None:
-        self._finder = finder
+        self._sessions = sessions
         self._owner = owner
         self._followers = followers
         self._exchange = exchange
         self._directory = directory
         self._members = members
-        self._opening = WeakValueDictionary[str, asyncio.Lock]()  # of who opens now
+        self._locks = WeakValueDictionary[str, asyncio.Lock]()  # of who opens now
         self._asked: dict[str, asyncio.Future[None]] = {}
         self._jobs = Jobs()
         exchange.handle(Kind.OPEN, self._on_open)
@@ -71,8 +59,8 @@ class Openings:
 
     async def open(self, quiz_id: str, quiz: Quiz, quiz_version: int = 1) -> Handle:
         """Return the open session of *quiz_id*, opening one where there is none."""
-        async with self._opening.setdefault(quiz_id, asyncio.Lock()):
-            handle = await self._finder.find_open(quiz_id)
+        async with self._locks.setdefault(quiz_id, asyncio.Lock()):
+            handle = await self._sessions.find_open(quiz_id)
             if handle is not None:
                 return handle
             try:
@@ -103,7 +91,7 @@ class Openings:
         opening = Opening(session_id, pin, quiz_id, quiz, quiz_version)
         try:
             await self._have_opened(opening)
-            return await self._finder.session(session_id)
+            return await self._sessions.session(session_id)
         except Refused:
             await self._directory.release(quiz_id, pin, session_id)
             raise
@@ -152,7 +140,7 @@ class Openings:
             async with asyncio.timeout(CREATED_S):
                 while True:
                     with suppress(Refused):
-                        handle = await self._finder.session(session_id)
+                        handle = await self._sessions.session(session_id)
                         return None if handle.ended.done() else handle
                     await asyncio.sleep(CREATED_RETRY_S)
         return None

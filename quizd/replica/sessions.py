@@ -17,7 +17,7 @@ from quizd.owner.sessions import OpenNow
 from quizd.replica.exchange import Exchange
 from quizd.replica.follower import Follower
 from quizd.replica.followers import Followers
-from quizd.replica.opening import Openings
+from quizd.replica.opening import Opener
 from quizd.replica.survey import Surveys
 from quizd.session.quiz import Quiz
 
@@ -43,7 +43,7 @@ class ClusterSessions:
         self._directory = directory
         self._members = members
         self._surveys = Surveys(owner, exchange)
-        self._openings = Openings(
+        self._opener = Opener(
             self,
             owner=owner,
             followers=followers,
@@ -119,9 +119,8 @@ class ClusterSessions:
 
     async def open(self, quiz_id: str, quiz: Quiz, quiz_version: int = 1) -> Handle:
         """Return the open session of *quiz_id*, opening one where there is none."""
-        return await self._openings.open(quiz_id, quiz, quiz_version)
+        return await self._opener.open(quiz_id, quiz, quiz_version)
 
     async def stop(self) -> None:
         """Begin nothing more, and end what is under way."""
-        await self._openings.stop()
-        await self._surveys.stop()
+        await asyncio.gather(self._opener.stop(), self._surveys.stop())

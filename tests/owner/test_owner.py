@@ -52,6 +52,24 @@ async def test_opening_twice_at_once_is_one_session() -> None:
         assert len(set(map(id, runners))) == 1
         assert len(stage.journal.durable) == len(stage.owner) == 1
         assert await stage.open() is runners[0]
+        assert not stage.owner._locks
+
+
+@in_virtual_time
+async def test_who_stops_asking_for_all_leaves_no_question_behind() -> None:
+    """Of a session that is too busy to answer nobody reads the refusal any more."""
+    async with Stage() as stage:
+        runner = await stage.open()
+        stage.journal.hold()
+        busy = runner.submit(ev.HostLocked())
+        asking = asyncio.ensure_future(stage.owner.open_now())
+        await settle()
+        assert len(runner._open) == 2
+        asking.cancel()
+        await settle()
+        assert runner._open == {busy}
+        stage.journal.release()
+        await soon(busy)
 
 
 @in_virtual_time
