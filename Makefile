@@ -10,9 +10,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Some linters start others by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Tests start hundreds of servers; none should compile its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 CORE := $(wildcard quizd/_fast/*.p[yx][xd] bench/*/*.p[yx][xd])
-# Tests wait more than they compute. Files in their order: those with few tests are the
-# long ones, and would all be left for the end.
+# Tests wait more than they compute. Files in the order that tests/conftest.py gives them:
+# by their number of tests, those that take long would be left for the end.
 JOBS := 3
 CHECKED := quizd tests bench examples
 OTHERS := build/redis
@@ -103,14 +105,13 @@ $(VENV)/.built: $(CORE) | $(VENV)/.installed
 	@touch $@
 
 # Built against the libraries of this environment (no build isolation): the compiled core
-# includes picows, and the one it is built with must be the one it runs with. Python code
-# is compiled when it is first used, as much of it never is.
+# includes picows, and the one it is built with must be the one it runs with.
 $(VENV)/.installed: pyproject.toml setup.py
 	@$(MAKE) --no-print-directory preflight
 	@echo "setting up $(VENV): download and build, a minute or two"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c '$(print_build_requires)' | $(BIN)/pip install -q -r /dev/stdin
-	@$(BIN)/pip install -q --no-build-isolation --no-compile -e '.[dev]'
+	@$(BIN)/pip install -q --no-build-isolation -e '.[dev]'
 	@touch $@ $(VENV)/.built
 
 print_build_requires = import tomllib; \
