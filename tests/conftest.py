@@ -13,6 +13,9 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 # devices come and go.
 ONE_BY_ONE = ("tests/browser/", "tests/fault/test_hosts.py")
 
+LONG = ("tests/browser/", "tests/fault/", "tests/storing/", "tests/supervisor/")
+"""Where files take long. They come first, so that at the end all processes are busy."""
+
 MEASURED = "measured"
 """The property under which reports carry it, also from other processes."""
 
@@ -62,6 +65,11 @@ def pytest_xdist_make_scheduler(
 ) -> LoadScopeScheduling:
     """Deal out the tests where several processes run them."""
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, and leave all else in its order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_collection_finish() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from quizd.clock import ManualClock
 from quizd.journal.memory import MemoryJournal
+from quizd.session import events as ev
 from quizd.session import records as rec
 from quizd.store.write_behind import Options, Pacing, WriteBehind, write_all
 from quizd.store.write_behind import source as own
@@ -27,9 +28,15 @@ PATIENCE_S = 30
 
 
 def lobby(players: int) -> list[rec.Record]:
-    """Return the records of a session that so many have joined."""
+    """Return the records of a session that so many have joined.
+
+    They are decided without `Play.decide`, which looks at all players before and after
+    each of them.
+    """
     play = Play(quiz())
-    play.join(*(f"Player {number}" for number in range(players)))
+    for number in range(players):
+        joined = ev.ParticipantJoined(f"p{number}", f"Player {number}")
+        play.enter(play.session.decide(joined, play.now_ms))
     return play.records
 
 
