@@ -32,14 +32,21 @@ CHILD = Path(__file__).with_name("lease_child.py")
 class Shard:
     """One member with a client of its own, and what it was told."""
 
-    def __init__(self, server: RedisServer, shard: str, instance: str = "1") -> None:
+    def __init__(
+        self,
+        server: RedisServer,
+        shard: str,
+        instance: str = "1",
+        *,
+        lease_ms: int = LEASE_MS,
+    ) -> None:
         self.diary: list[str] = []
         self.gone: list[str] = []
         self.client = Redis.from_url(server.url, retry=None)
         self.members = Members(
             self.client,
             Member(shard, instance, "eu", f"{shard}:1"),
-            lease_ms=LEASE_MS,
+            lease_ms=lease_ms,
             renew_ms=RENEW_MS,
             heed=Heed(
                 on_change=lambda changes: self.gone.extend(
@@ -72,9 +79,11 @@ class Cluster:
         self.server = server
         self._stack = stack
 
-    async def start(self, *names: str) -> list[Shard]:
+    async def start(self, *names: str, lease_ms: int = LEASE_MS) -> list[Shard]:
         """Start shards one after the other; wait until each sees all of them."""
-        shards = [Shard(self.server, *name.split("/")) for name in names]
+        shards = [
+            Shard(self.server, *name.split("/"), lease_ms=lease_ms) for name in names
+        ]
         for shard in shards:
             await shard.members.start()
             self._stack.push_async_callback(shard.client.aclose)
@@ -270,7 +279,7 @@ class TestOutage:
 
 async def test_a_wiped_hash_costs_nothing(cluster: Cluster) -> None:
     """Members whose records vanish write them again, and nobody notices."""
-    a, b = await cluster.start("a/1", "b/1")
+    a, b = await cluster.start("a/1", "b/1", lease_ms=4 * LEASE_MS)
     for _ in range(3):
         await a.client.delete(keys.MEMBERS)
         await until(lambda: not a.members.settled)

@@ -90,7 +90,9 @@ class ClusterGame:
     async def begin(self) -> None:
         """Open, let everybody in, and start, each by any shard."""
         door = self.rng.choice(self.shards.servers)
-        self.opened = await door.open_quiz(self.plan.quiz())
+        quiz_id = await door.store_quiz(self.plan.quiz())
+        opened = await self._post([door], door.author_token, f"/quizzes/{quiz_id}/open")
+        self.opened = {"quizId": quiz_id, **opened}
         await self.admit(self.players)
         await self.command("start", expect={"phase": "lobby"})
 
@@ -108,14 +110,22 @@ class ClusterGame:
         await asyncio.gather(*(enter(player) for player in players))
 
     async def command(self, name: str, **body: object) -> Payload:
-        """Have the host command by REST, through any shard, until one takes it."""
+        """Have the host command by REST, through any shard."""
+        path = f"/quizzes/{self.opened['quizId']}/{name}"
+        return await self._post(
+            self.shards.servers, self.opened["hostToken"], path, **body
+        )
+
+    async def _post(
+        self, doors: Sequence[Server], token: str, path: str, **body: object
+    ) -> Payload:
+        """Ask any of *doors*, until one takes it."""
         while True:
-            door = self.rng.choice(self.shards.servers)
+            door = self.rng.choice(doors)
             with suppress(httpx.TransportError):
-                async with door.api(self.opened["hostToken"]) as api:
-                    path = f"/quizzes/{self.opened['quizId']}/{name}"
+                async with door.api(token) as api:
                     reply = await api.post(path, json=body, timeout=8)
-                if reply.status_code == httpx.codes.OK:
+                if reply.is_success:
                     done: Payload = reply.json()
                     return done
                 assert reply.status_code == httpx.codes.SERVICE_UNAVAILABLE, reply.text

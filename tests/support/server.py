@@ -159,12 +159,17 @@ class Server:
         base = f"{self.url}/api/v1"
         return httpx.AsyncClient(base_url=base, headers=headers, verify=PLAIN)
 
-    async def open_quiz(self, quiz: Mapping[str, Any]) -> dict[str, Any]:
-        """Store *quiz*, open a session of it; return what opening gives."""
+    async def store_quiz(self, quiz: Mapping[str, Any]) -> str:
+        """Store *quiz*; return its id."""
         async with self.api(self.author_token) as api:
             created = await api.post("/quizzes", json=quiz)
             assert created.status_code == httpx.codes.CREATED, created.text
-            quiz_id = created.json()["quizId"]
+            return str(created.json()["quizId"])
+
+    async def open_quiz(self, quiz: Mapping[str, Any]) -> dict[str, Any]:
+        """Store *quiz*, open a session of it; return what opening gives."""
+        quiz_id = await self.store_quiz(quiz)
+        async with self.api(self.author_token) as api:
             opened = await api.post(f"/quizzes/{quiz_id}/open")
             assert opened.status_code == httpx.codes.CREATED, opened.text
             return {"quizId": quiz_id, **opened.json()}
